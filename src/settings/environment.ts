@@ -1,0 +1,40 @@
+import type { SettingsInput } from './settings-schema.ts';
+
+/** Environment variables that are honoured, by the setting that each stands for; of two the first wins. */
+export const environmentVariables = [
+  { name: 'COSIGN_REKOR_URL', path: 'log.url' },
+  { name: 'REKOR_SERVER', path: 'log.url' },
+  { name: 'COSIGN_FULCIO_URL', path: 'signer.fulcio.url' },
+  { name: 'COSIGN_TRUSTED_ROOT', path: 'trustedRoot.file' },
+  { name: 'COSIGN_REPOSITORY', path: 'storage.repository' },
+  { name: 'CHAINWRIGHT_LOG_LEVEL', path: 'telemetry.logLevel' },
+  { name: 'CHAINWRIGHT_LOG_FORMAT', path: 'telemetry.logFormat' },
+] as const;
+
+/** What the environment says, and the variable that said it by setting. An empty variable says nothing. */
+export function readEnvironment(environment: Readonly<Record<string, string | undefined>>): {
+  readonly input: SettingsInput;
+  readonly names: ReadonlyMap<string, string>;
+} {
+  const input: Record<string, unknown> = {};
+  const names = new Map<string, string>();
+  for (const { name, path } of environmentVariables) {
+    const value = environment[name];
+    if (value === undefined || value === '' || names.has(path)) continue;
+    names.set(path, name);
+    setAt(input, path, value);
+  }
+  return { input, names };
+}
+
+/** Sets `value` at a dotted path, making the objects on the way. */
+export function setAt(target: Record<string, unknown>, path: string, value: unknown): void {
+  const names = path.split('.');
+  const last = names.pop() ?? path;
+  let current = target;
+  for (const name of names) {
+    current[name] ??= {};
+    current = current[name] as Record<string, unknown>;
+  }
+  current[last] = value;
+}

@@ -1,0 +1,193 @@
+import { z } from 'zod';
+import { address, duration, filePath, namespaceName, objectName } from './field-schemas.ts';
+
+const provenance = z.strictObject({
+  enabled: z.boolean().default(true).describe('Whether a provenance attestation is made for each run.'),
+  format: z
+    .enum(['slsa/v1', 'in-toto'])
+    .default('slsa/v1')
+    .describe("Format, by Tekton Chains' names: slsa/v1 and in-toto both mean SLSA provenance v0.2."),
+  builderId: z
+    .string()
+    .min(1)
+    .max(2048)
+    .default('https://tekton.dev/chains/v2')
+    .describe('The builder.id that the provenance states: what policies ask for.'),
+  storage: z
+    .array(z.enum(['oci', 'tekton']))
+    .min(1)
+    .max(2)
+    .default(['oci'])
+    .describe(
+      'Where provenance of images goes: oci is the registry, beside the image; tekton is annotations of the run. ' +
+        'Provenance of subjects that are no images always goes to the run.',
+    ),
+});
+
+const signature = z.strictObject({
+  enabled: z.boolean().default(true).describe('Whether each image itself is signed.'),
+});
+
+const fulcio = z.strictObject({
+  url: address()
+    .prefault('https://fulcio.sigstore.dev')
+    .describe('Address of the certificate authority.'),
+  identityTokenFile: filePath()
+    .default('/var/run/sigstore/cosign/oidc-token')
+    .describe('File with the identity token, read again when it changes; without the file a token is requested from the API server.'),
+  audience: z
+    .string()
+    .min(1)
+    .max(256)
+    .default('sigstore')
+    .describe('Audience of the identity token.'),
+  issuer: address()
+    .optional()
+    .describe('Issuer that the identity token must name; a token of another issuer never leaves the controller.'),
+});
+
+const defaultSecret = { namespace: 'tekton-chains', name: 'signing-secrets' };
+
+const key = z
+  .strictObject({
+    file: filePath().optional().describe('File with the private key, PEM: PKCS#8, or as cosign encrypts it.'),
+    passwordFile: filePath().optional().describe('File with the password of the private key.'),
+    secret: z
+      .strictObject({
+        namespace: namespaceName().describe('Namespace of the Secret.'),
+        name: objectName().describe('Name of the Secret.'),
+      })
+      .optional()
+      .describe('Secret with x509.pem, or with cosign.key and cosign.password; default tekton-chains/signing-secrets where no file is named.'),
+  })
+  .refine((value) => value.file === undefined || value.secret === undefined, 'names both a file and a Secret')
+  .refine((value) => value.passwordFile === undefined || value.file !== undefined, 'has a passwordFile without a file')
+  .transform((value) =>
+    value.file === undefined && value.secret === undefined ? { ...value, secret: defaultSecret } : value,
+  );
+
+const signer = z.strictObject({
+  type: z
+    .enum(['keyless', 'key', 'none'])
+    .default('keyless')
+    .describe('keyless: certificates of Fulcio; key: a private key; none: nothing is signed.'),
+  fulcio: fulcio.prefault({}).describe('For type keyless: where certificates come from.'),
+  key: key.prefault({}).describe('For type key: where the private key lies.'),
+});
+
+const log = z.strictObject({
+  enabled: z.boolean().default(true).describe('Whether each signature gets an entry in the transparency log.'),
+  url: address().prefault('https://rekor.sigstore.dev').describe('Address of the transparency log.'),
+  version: z.enum(['v1']).default('v1').describe('API of the transparency log.'),
+});
+
+const trustedRoot = z.strictObject({
+  file: filePath()
+    .optional()
+    .describe('trusted_root.json with the keys of Fulcio, its CT log and Rekor; absent: the public Sigstore instance.'),
+});
+
+const storage = z.strictObject({
+  layouts: z
+    .strictObject({
+      tags: z.boolean().default(true).describe("cosign's .sig and .att tags, for older readers."),
+      referrers: z.boolean().default(true).describe('Sigstore bundles as OCI 1.1 referrers, for newer readers.'),
+    })
+    .prefault({})
+    .describe('How signatures and attestations lie in the registry.'),
+  repository: z
+    .string()
+    .max(512)
+    .regex(/^[\w.:-]+(?:\/[\w.-]+)+$/, 'must be HOST/PATH without tag and digest')
+    .optional()
+    .describe("One repository HOST/PATH for all signature and attestation tags instead of each image's own."),
+});
+
+const registry = z
+  .strictObject({
+    host: z
+      .string()
+      .max(255)
+      .regex(/^(?:\*|[\w.-]+(?::\d{1,5})?|\[[\da-f:]+\](?::\d{1,5})?)$/, 'must be HOST, HOST:PORT or *')
+      .describe('HOST or HOST:PORT as in image references; * stands for every registry that is not listed.'),
+    caFile: filePath().optional().describe('PEM file with the certificate authorities trusted for this registry, besides the system ones.'),
+    insecure: z.boolean().default(false).describe('Plain HTTP allowed and certificates not checked. For tests only.'),
+  })
+  .describe('How one registry is spoken to.');
+
+const sbom = z.strictObject({
+  enabled: z.boolean().default(false).describe('Whether a CycloneDX SBOM attestation is made for each image.'),
+});
+
+const controller = z
+  .strictObject({
+    concurrency: z.int().min(1).max(256).default(16).describe('Runs in work at once.'),
+    namespaces: z
+      .array(namespaceName())
+      .max(1000)
+      .default([])
+      .describe('Namespaces whose runs are signed; empty means all.'),
+    managedBy: z
+      .array(z.string().min(1).max(253))
+      .max(64)
+      .default([])
+      .describe("Values of a run's spec.managedBy that are signed too, besides none and tekton.dev/pipeline."),
+    retry: z
+      .strictObject({
+        base: duration({ min: '100ms', max: '10m' }).prefault('2s').describe('Wait before the first retry; doubled with each.'),
+        max: duration({ min: '1s', max: '24h' }).prefault('1h').describe('Longest wait between retries.'),
+      })
+      .transform(({ base, max }) => ({ baseMs: base, maxMs: max }))
+      .prefault({})
+      .describe('Waiting between attempts, with jitter. A passing fault is retried for ever.'),
+    holdDeletion: duration({ min: '0s', max: '168h' })
+      .prefault('1h')
+      .describe('How long the deletion of a run waits for its signature; 0s: not at all.'),
+  })
+  .transform(({ holdDeletion, ...rest }) => ({ ...rest, holdDeletionMs: holdDeletion }));
+
+const telemetry = z.strictObject({
+  logLevel: z
+    .enum(['debug', 'info', 'warn', 'error'])
+    .default('info')
+    .describe('The least severe log lines that are written.'),
+  logFormat: z
+    .enum(['auto', 'json', 'text'])
+    .default('auto')
+    .describe('json: one object a line; text: for people; auto: text on a terminal, else json.'),
+  metricsAddress: z
+    .string()
+    .max(262)
+    .regex(/^(?:[\w.-]*|\[[\da-f:]+\]):\d{1,5}$/, 'must be HOST:PORT or :PORT')
+    .default(':9090')
+    .describe('Where /metrics, /healthz and /readyz are served; without a host on all interfaces.'),
+});
+
+/**
+ * `spec` of a ChainwrightConfig, all optional: what is absent gets the default named here. The CRD carries the same
+ * schema without the defaults, since a default that the API server fills in would outrank `chains-config`.
+ */
+export const settingsSchema = z.strictObject({
+  provenance: provenance.prefault({}).describe('What is stated about how a run built its images.'),
+  signature: signature.prefault({}).describe('Signatures of images.'),
+  signer: signer.prefault({}).describe('Who signs.'),
+  log: log.prefault({}).describe('The transparency log.'),
+  trustedRoot: trustedRoot.prefault({}).describe('What the answers of Fulcio and Rekor are checked against.'),
+  storage: storage.prefault({}).describe('Where signatures and attestations go.'),
+  registries: z.array(registry).max(100).default([]).describe('How registries are spoken to, one item per host.'),
+  sbom: sbom.prefault({}).describe('Bills of materials.'),
+  controller: controller.prefault({}).describe('How runs are worked off.'),
+  telemetry: telemetry.prefault({}).describe('Logs, metrics and health.'),
+});
+
+/** What a source of settings may say: every field optional, durations as text. */
+export type SettingsInput = z.input<typeof settingsSchema>;
+
+type DeepReadonly<T> = T extends readonly (infer Item)[]
+  ? readonly DeepReadonly<Item>[]
+  : T extends object
+    ? { readonly [Name in keyof T]: DeepReadonly<T[Name]> }
+    : T;
+
+/** The settings in force: complete, checked, frozen; durations in milliseconds. */
+export type Settings = DeepReadonly<z.output<typeof settingsSchema>>;
