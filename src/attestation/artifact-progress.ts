@@ -1,0 +1,79 @@
+import { isAppError } from '../model/errors.ts';
+import type { AppError } from '../model/errors.ts';
+import type {
+  RecordedArtifact,
+  RecordedDestination,
+  RecordedLogEntry,
+  SigningRecord,
+} from '../model/signing-record.ts';
+import { artifactKey, destinationKey } from './planned-artifact.ts';
+import type { Destination, PlannedArtifact } from './planned-artifact.ts';
+import type { SignedArtifact } from './signed-artifact.ts';
+
+/** How far one artifact has come in this try; starts from what the record of an earlier try says. */
+export class ArtifactProgress {
+  readonly planned: PlannedArtifact;
+  readonly #fingerprints: Set<string>;
+  readonly #stored = new Map<string, RecordedDestination>();
+  #entry: RecordedLogEntry | undefined;
+  #fault: AppError | undefined;
+
+  constructor(planned: PlannedArtifact, earlier: SigningRecord | undefined) {
+    const known = earlier?.artifacts.find((artifact) => artifactKey(artifact) === artifactKey(planned));
+    this.planned = planned;
+    this.#fingerprints = new Set(known?.keyFingerprints);
+    this.#entry = known?.entry;
+  }
+
+  /** Destinations that do not hold the artifact yet. */
+  get missing(): readonly Destination[] {
+    return this.planned.destinations.filter((destination) => !this.#stored.has(destinationKey(destination)));
+  }
+
+  get fault(): AppError | undefined {
+    return this.#fault;
+  }
+
+  /** Notes that this key is about to sign. */
+  intend(fingerprint: string): void {
+    this.#fingerprints.add(fingerprint);
+  }
+
+  noteEntry(entry: RecordedLogEntry): void {
+    this.#entry = entry;
+  }
+
+  noteStored(destination: Destination, ref: string): void {
+    this.#stored.set(destinationKey(destination), { layout: destination.layout, ref });
+  }
+
+  /** Notes what went wrong; a permanent fault outweighs a passing one. */
+  noteFault(fault: AppError): void {
+    if (this.#fault === undefined || this.#fault.kind === 'passing') this.#fault = fault;
+  }
+
+  toRecorded(): RecordedArtifact {
+    const { kind, layout, subject, payloadDigest } = this.planned;
+    return {
+      kind,
+      layout,
+      subject,
+      payloadDigest,
+      keyFingerprints: [...this.#fingerprints],
+      ...(this.#entry === undefined ? {} : { entry: this.#entry }),
+      destinations: [...this.#stored.values()],
+    };
+  }
+}
+
+/** A signed artifact beside the progress that it belongs to. */
+export interface SignedProgress {
+  readonly progress: ArtifactProgress;
+  readonly artifact: SignedArtifact;
+}
+
+/** Notes an AppError with the artifact; anything else is a bug of ours and ends the try. */
+export function noteFault(progress: ArtifactProgress, error: unknown): void {
+  if (!isAppError(error)) throw error;
+  progress.noteFault(error);
+}

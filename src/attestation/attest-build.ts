@@ -1,0 +1,137 @@
+import type { AppError } from '../model/errors.ts';
+import type { SigningKey } from '../model/signature.ts';
+import type { SigningRecord } from '../model/signing-record.ts';
+import type { ImageStore } from '../registry/image-store.ts';
+import { ArtifactProgress, noteFault } from './artifact-progress.ts';
+import type { SignedProgress } from './artifact-progress.ts';
+import { timed } from './attestation-parts.ts';
+import type { AttestationParts } from './attestation-parts.ts';
+import type { PlannedArtifact } from './planned-artifact.ts';
+import { logArtifact, signArtifact } from './signed-artifact.ts';
+import type { SignedArtifact } from './signed-artifact.ts';
+import { storeEvidence } from './store-evidence.ts';
+import { surveyEvidence } from './survey-evidence.ts';
+
+/** One build whose artifacts are to be signed, logged and stored. */
+export interface AttestationJob {
+  readonly run: {
+    readonly kind: 'TaskRun';
+    readonly namespace: string;
+    readonly name: string;
+    readonly uid: string;
+  };
+  readonly artifacts: readonly PlannedArtifact[];
+  /** The registry, with the credentials of this run. */
+  readonly store: ImageStore;
+  /** When the build was completed: the creation time of what is stored, so that the same evidence has the same digest. */
+  readonly completedAt: Date;
+  /** Faults found while planning; they leave the artifacts alone but keep the run from being complete. */
+  readonly faults: readonly AppError[];
+}
+
+/** What became of the build's artifacts. */
+export interface AttestationOutcome {
+  readonly record: SigningRecord;
+  readonly signed: readonly SignedArtifact[];
+  /** Empty if everything is signed, logged and stored. */
+  readonly faults: readonly AppError[];
+}
+
+/**
+ * Signs, logs and stores what is missing of the job's artifacts and keeps the record of it. A fault in one artifact or
+ * destination leaves the others alone and is given in the outcome. Intent is recorded before anything reaches the log
+ * (design: the log monitor tells our entries from an intruder's). Throws what the signer and the record store throw.
+ */
+export async function attestBuild(
+  job: AttestationJob,
+  parts: AttestationParts,
+  options: { readonly signal: AbortSignal },
+): Promise<AttestationOutcome> {
+  const earlier = await parts.records.find(job.run, options);
+  const progress = job.artifacts.map((planned) => new ArtifactProgress(planned, earlier));
+  const key = await timed(parts, 'certificate', () => parts.signer.acquire(options));
+  // A first try finds nothing of its own; only where an earlier one may have come part of the way is it worth a look.
+  if (earlier !== undefined)
+    await surveyEvidence(progress, job.store, { ...options, evidence: parts.evidence, key });
+
+  const missing = progress.filter((artifact) => artifact.missing.length > 0);
+  const signed = await signAll(missing, job, parts, key);
+  let record = earlier ?? newRecord(job);
+  if (missing.length > 0)
+    record = await parts.records.save(withProgress(record, progress, 'Intended'), options);
+  const logged = await logAll(signed, job, parts, options);
+  await timed(parts, 'push', () =>
+    storeEvidence(logged, job.store, { ...options, parts, key, completedAt: job.completedAt }),
+  );
+
+  const faults = [...job.faults, ...progress.flatMap(({ fault }) => (fault === undefined ? [] : [fault]))];
+  record = await parts.records.save(withProgress(record, progress, phaseOf(faults), faults[0]), options);
+  if (faults.length === 0) parts.pending.forget(job.run.uid, job.artifacts);
+  return { record, signed: logged.map(({ artifact }) => artifact), faults };
+}
+
+async function signAll(
+  missing: readonly ArtifactProgress[],
+  job: AttestationJob,
+  parts: AttestationParts,
+  key: SigningKey,
+): Promise<readonly SignedProgress[]> {
+  return Promise.all(
+    missing.map(async (progress) => {
+      const kept = parts.pending.find(job.run.uid, progress.planned);
+      const artifact = kept ?? (await signArtifact(progress.planned, key));
+      progress.intend(artifact.key.fingerprint);
+      if (kept === undefined) {
+        parts.pending.keep(job.run.uid, artifact);
+        parts.metrics.artifactSigned(progress.planned.kind);
+      }
+      return { progress, artifact };
+    }),
+  );
+}
+
+async function logAll(
+  signed: readonly SignedProgress[],
+  job: AttestationJob,
+  parts: AttestationParts,
+  options: { readonly signal: AbortSignal },
+): Promise<readonly SignedProgress[]> {
+  const { log } = parts;
+  if (log === undefined) return signed;
+  const outcomes = await Promise.all(
+    signed.map(async ({ progress, artifact }) => {
+      try {
+        const logged = await timed(parts, 'log-append', () => logArtifact(artifact, log, options));
+        if (artifact.entry === undefined) parts.metrics.logEntryAppended(progress.planned.kind);
+        parts.pending.keep(job.run.uid, logged);
+        if (logged.entry !== undefined) progress.noteEntry(logged.entry.recorded);
+        return [{ progress, artifact: logged }];
+      } catch (error) {
+        noteFault(progress, error);
+        return [];
+      }
+    }),
+  );
+  return outcomes.flat();
+}
+
+function newRecord({ run }: AttestationJob): SigningRecord {
+  const { kind, namespace, name, uid } = run;
+  return { namespace, uid, run: { kind, name }, phase: 'Intended', artifacts: [] };
+}
+
+function withProgress(
+  { fault: _, ...record }: SigningRecord,
+  progress: readonly ArtifactProgress[],
+  phase: SigningRecord['phase'],
+  fault?: AppError,
+): SigningRecord {
+  const artifacts = progress.map((artifact) => artifact.toRecorded());
+  const text = fault === undefined ? {} : { fault: `${fault.code}: ${fault.message}` };
+  return { ...record, phase, artifacts, ...text };
+}
+
+function phaseOf(faults: readonly AppError[]): SigningRecord['phase'] {
+  if (faults.length === 0) return 'Complete';
+  return faults.some(({ kind }) => kind === 'passing') ? 'Intended' : 'Failed';
+}

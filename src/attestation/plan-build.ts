@@ -1,0 +1,112 @@
+import { AppError } from '../model/errors.ts';
+import type { Repository } from '../model/image-reference.ts';
+import type { EvidenceLayout } from '../model/signing-record.ts';
+import type { ImageStore } from '../registry/image-store.ts';
+import { getProvenanceBuilder } from '../statements/provenance-formats.ts';
+import type { Problem } from '../tekton/finding.ts';
+import { findMaterials } from '../tekton/materials.ts';
+import type { FoundMaterial } from '../tekton/materials.ts';
+import { findSubjects } from '../tekton/subjects.ts';
+import type { FoundSubject } from '../tekton/subjects.ts';
+import { nameOfRun, succeeded } from '../tekton/task-run.ts';
+import type { TaskRun } from '../tekton/task-run.ts';
+import { planArtifacts } from './plan-artifacts.ts';
+import type { PlannedStatement } from './plan-artifacts.ts';
+import type { PlannedArtifact } from './planned-artifact.ts';
+import { resolveSubjects } from './resolve-subjects.ts';
+import type { ResolvedImage } from './resolve-subjects.ts';
+
+/** What is attested of a build, and where the evidence goes. */
+export interface BuildPolicy {
+  /** Absent: no provenance. */
+  readonly provenance?: { readonly format: string; readonly builderId: string };
+  readonly signImages: boolean;
+  /** Empty: nothing goes to the registry. */
+  readonly layouts: readonly EvidenceLayout[];
+  readonly evidenceRepository?: Repository;
+}
+
+/** Makes further statements about images, such as an SBOM; one for each call of the table in `commands/`. */
+export interface StatementSource {
+  makeStatements(
+    images: readonly ResolvedImage[],
+    store: ImageStore,
+    options: { readonly signal: AbortSignal },
+  ): Promise<{ readonly statements: readonly PlannedStatement[]; readonly faults: readonly AppError[] }>;
+}
+
+/** What a run says about itself, without asking anybody else. */
+export interface BuildFindings {
+  readonly subjects: readonly FoundSubject[];
+  readonly materials: readonly FoundMaterial[];
+  readonly problems: readonly Problem[];
+}
+
+/** Everything to be signed for one run. */
+export interface BuildPlan {
+  readonly artifacts: readonly PlannedArtifact[];
+  /** The provenance among them, if there is one. */
+  readonly provenance?: PlannedArtifact;
+  /** True if a subject is no image, so that the provenance has to lie on the run as well. */
+  readonly hasOtherSubjects: boolean;
+  readonly faults: readonly AppError[];
+}
+
+/**
+ * Reads subjects and materials from a completed run. A run that failed has none: what it left behind did not pass its
+ * own build, and a signature would say that it did.
+ */
+export function findBuild(run: TaskRun): BuildFindings {
+  if (!succeeded(run)) return { subjects: [], materials: [], problems: [] };
+  const { subjects, problems } = findSubjects(run);
+  const found = findMaterials(run);
+  return { subjects, materials: found.materials, problems: [...problems, ...found.problems] };
+}
+
+/**
+ * Plans what is signed for a run: asks the registry for its image subjects, makes the provenance statement and the further
+ * statements. What cannot be signed is a fault in the plan; the rest is unaffected. Throws ERR_STATEMENT_ENCODE,
+ * ERR_STATEMENT_FORMAT.
+ */
+export async function planBuild(
+  run: TaskRun,
+  policy: BuildPolicy,
+  parts: { readonly store: ImageStore; readonly sources: readonly StatementSource[]; readonly signal: AbortSignal },
+): Promise<BuildPlan> {
+  const { subjects: found, materials, problems } = findBuild(run);
+  const { images, subjects, hasOtherSubjects, faults } = await resolveSubjects(found, parts.store, parts);
+  const statements: PlannedStatement[] = [];
+  if (policy.provenance !== undefined && subjects.length > 0) {
+    const build = getProvenanceBuilder(policy.provenance.format);
+    const { builderId } = policy.provenance;
+    statements.push({ kind: 'provenance', statement: build({ run, subjects, materials, builderId }), images });
+  }
+  const further = await Promise.all(
+    parts.sources.map((source) => source.makeStatements(images, parts.store, { signal: parts.signal })),
+  );
+  const artifacts = planArtifacts({
+    images,
+    statements: [...statements, ...further.flatMap((made) => made.statements)],
+    signImages: policy.signImages,
+    layouts: policy.layouts,
+    evidenceRepository: policy.evidenceRepository,
+  });
+  const provenance = artifacts.find(({ kind }) => kind === 'provenance');
+  return {
+    artifacts,
+    ...(provenance === undefined ? {} : { provenance }),
+    hasOtherSubjects,
+    faults: [...faults, ...problems.flatMap((problem) => toFault(problem, run)), ...further.flatMap((made) => made.faults)],
+  };
+}
+
+function toFault(problem: Problem, run: TaskRun): readonly AppError[] {
+  if (problem.severity === 'notice') return [];
+  return [
+    new AppError(problem.code, problem.message, {
+      kind: 'permanent',
+      object: nameOfRun(run),
+      remedy: 'Correct the results that the task writes, and run it again.',
+    }),
+  ];
+}
