@@ -25,6 +25,11 @@ export class ArtifactProgress {
     this.#entry = known?.entry;
   }
 
+  /** True if there is something to sign for it: a destination lacks it, or the run is still to carry it. */
+  get isWanted(): boolean {
+    return this.missing.length > 0 || this.planned.isKeptOnRun;
+  }
+
   /** Destinations that do not hold the artifact yet. */
   get missing(): readonly Destination[] {
     return this.planned.destinations.filter((destination) => !this.#stored.has(destinationKey(destination)));

@@ -9,6 +9,7 @@ import type { AttestationParts } from './attestation-parts.ts';
 import type { PlannedArtifact } from './planned-artifact.ts';
 import { logArtifact, signArtifact } from './signed-artifact.ts';
 import type { SignedArtifact } from './signed-artifact.ts';
+import { isRunFault } from './run-fault.ts';
 import { storeEvidence } from './store-evidence.ts';
 import { surveyEvidence } from './survey-evidence.ts';
 
@@ -49,12 +50,13 @@ export async function attestBuild(
 ): Promise<AttestationOutcome> {
   const earlier = await parts.records.find(job.run, options);
   const progress = job.artifacts.map((planned) => new ArtifactProgress(planned, earlier));
+  if (job.artifacts.length === 0) return concludeWithout(job, parts, earlier, options);
   const key = await timed(parts, 'certificate', () => parts.signer.acquire(options));
   // A first try finds nothing of its own; only where an earlier one may have come part of the way is it worth a look.
   if (earlier !== undefined)
     await surveyEvidence(progress, job.store, { ...options, evidence: parts.evidence, key });
 
-  const missing = progress.filter((artifact) => artifact.missing.length > 0);
+  const missing = progress.filter(({ isWanted }) => isWanted);
   const signed = await signAll(missing, job, parts, key);
   let record = earlier ?? newRecord(job);
   if (missing.length > 0)
@@ -115,6 +117,17 @@ async function logAll(
   return outcomes.flat();
 }
 
+/** Where nothing can be signed the faults are recorded all the same. */
+async function concludeWithout(
+  job: AttestationJob,
+  parts: AttestationParts,
+  earlier: SigningRecord | undefined,
+  options: { readonly signal: AbortSignal },
+): Promise<AttestationOutcome> {
+  const record = withProgress(earlier ?? newRecord(job), [], phaseOf(job.faults), job.faults[0]);
+  return { record: await parts.records.save(record, options), signed: [], faults: job.faults };
+}
+
 function newRecord({ run }: AttestationJob): SigningRecord {
   const { kind, namespace, name, uid } = run;
   return { namespace, uid, run: { kind, name }, phase: 'Intended', artifacts: [] };
@@ -133,5 +146,5 @@ function withProgress(
 
 function phaseOf(faults: readonly AppError[]): SigningRecord['phase'] {
   if (faults.length === 0) return 'Complete';
-  return faults.some(({ kind }) => kind === 'passing') ? 'Intended' : 'Failed';
+  return faults.every(isRunFault) ? 'Failed' : 'Intended';
 }

@@ -14,6 +14,8 @@ export interface PlannedStatement {
   readonly kind: 'provenance' | 'sbom';
   readonly statement: Statement;
   readonly images: readonly ResolvedImage[];
+  /** True if it lies on the run as well. */
+  readonly isKeptOnRun: boolean;
 }
 
 /** What a run's evidence consists of, before anything is signed. */
@@ -50,6 +52,7 @@ function planSignature(image: ResolvedImage, layout: EvidenceLayout, input: Plan
       subject,
       payload,
       destinations,
+      isKeptOnRun: false,
     });
   }
   const statement = buildCosignSignStatement(image.digest);
@@ -61,10 +64,14 @@ function planSignature(image: ResolvedImage, layout: EvidenceLayout, input: Plan
     payload: encodeStatement(statement),
     predicateType: statement.predicateType,
     destinations,
+    isKeptOnRun: false,
   });
 }
 
-function planStatement({ kind, statement, images }: PlannedStatement, input: PlanInput): PlannedArtifact {
+function planStatement(
+  { kind, statement, images, isKeptOnRun }: PlannedStatement,
+  input: PlanInput,
+): PlannedArtifact {
   const [first] = statement.subject;
   const digests = Object.entries(first?.digest ?? {}).map(([algorithm, hex]) => `${algorithm}:${hex}`);
   return planArtifact({
@@ -77,6 +84,7 @@ function planStatement({ kind, statement, images }: PlannedStatement, input: Pla
     destinations: images.flatMap((image) =>
       input.layouts.map((layout) => destinationOf(image, layout, input)),
     ),
+    isKeptOnRun,
   });
 }
 

@@ -19,11 +19,18 @@ import type { ResolvedImage } from './resolve-subjects.ts';
 /** What is attested of a build, and where the evidence goes. */
 export interface BuildPolicy {
   /** Absent: no provenance. */
-  readonly provenance?: { readonly format: string; readonly builderId: string };
+  readonly provenance?: {
+    readonly format: string;
+    readonly builderId: string;
+    /** False: it lies on the run alone. */
+    readonly inRegistry: boolean;
+  };
   readonly signImages: boolean;
   /** Empty: nothing goes to the registry. */
   readonly layouts: readonly EvidenceLayout[];
-  readonly evidenceRepository?: Repository;
+  readonly evidenceRepository?: Repository | undefined;
+  /** Whether provenance lies on the run also where every subject is an image. */
+  readonly isKeptOnRun: boolean;
 }
 
 /** Makes further statements about images, such as an SBOM; one for each call of the table in `commands/`. */
@@ -47,8 +54,6 @@ export interface BuildPlan {
   readonly artifacts: readonly PlannedArtifact[];
   /** The provenance among them, if there is one. */
   readonly provenance?: PlannedArtifact;
-  /** True if a subject is no image, so that the provenance has to lie on the run as well. */
-  readonly hasOtherSubjects: boolean;
   readonly faults: readonly AppError[];
 }
 
@@ -71,15 +76,24 @@ export function findBuild(run: TaskRun): BuildFindings {
 export async function planBuild(
   run: TaskRun,
   policy: BuildPolicy,
-  parts: { readonly store: ImageStore; readonly sources: readonly StatementSource[]; readonly signal: AbortSignal },
+  parts: {
+    readonly store: ImageStore;
+    readonly sources: readonly StatementSource[];
+    readonly signal: AbortSignal;
+  },
 ): Promise<BuildPlan> {
   const { subjects: found, materials, problems } = findBuild(run);
   const { images, subjects, hasOtherSubjects, faults } = await resolveSubjects(found, parts.store, parts);
   const statements: PlannedStatement[] = [];
   if (policy.provenance !== undefined && subjects.length > 0) {
     const build = getProvenanceBuilder(policy.provenance.format);
-    const { builderId } = policy.provenance;
-    statements.push({ kind: 'provenance', statement: build({ run, subjects, materials, builderId }), images });
+    const { builderId, inRegistry } = policy.provenance;
+    statements.push({
+      kind: 'provenance',
+      statement: build({ run, subjects, materials, builderId }),
+      images: inRegistry ? images : [],
+      isKeptOnRun: hasOtherSubjects || policy.isKeptOnRun,
+    });
   }
   const further = await Promise.all(
     parts.sources.map((source) => source.makeStatements(images, parts.store, { signal: parts.signal })),
@@ -95,8 +109,11 @@ export async function planBuild(
   return {
     artifacts,
     ...(provenance === undefined ? {} : { provenance }),
-    hasOtherSubjects,
-    faults: [...faults, ...problems.flatMap((problem) => toFault(problem, run)), ...further.flatMap((made) => made.faults)],
+    faults: [
+      ...faults,
+      ...problems.flatMap((problem) => toFault(problem, run)),
+      ...further.flatMap((made) => made.faults),
+    ],
   };
 }
 

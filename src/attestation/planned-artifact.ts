@@ -34,6 +34,8 @@ export interface PlannedArtifact {
   /** Predicate type of a statement. */
   readonly predicateType?: string;
   readonly destinations: readonly Destination[];
+  /** True if it lies on the run as well (Tekton Chains' storage `tekton`). */
+  readonly isKeptOnRun: boolean;
 }
 
 /** Gives the artifact with the digest of its payload. */

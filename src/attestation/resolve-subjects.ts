@@ -1,10 +1,11 @@
-import { AppError, isAppError } from '../model/errors.ts';
+import { AppError, isAppError, messageOf } from '../model/errors.ts';
 import { splitDigest } from '../model/digest.ts';
 import { formatRepository } from '../model/image-reference.ts';
 import type { PinnedImage } from '../model/image-reference.ts';
 import type { FoundSubject } from '../tekton/subjects.ts';
 import type { Descriptor } from '../model/oci.ts';
 import type { ImageStore } from '../registry/image-store.ts';
+import { isUnreadableContent } from '../registry/registry-faults.ts';
 import { listPlatformManifests } from '../registry/platform-manifests.ts';
 
 /** A subject of the provenance: a name and its digests by algorithm. */
@@ -90,9 +91,20 @@ async function resolveImage(
       descriptor,
     }));
   } catch (error) {
+    if (isUnreadableContent(error)) return unreadable(image, error);
     if (isAppError(error)) return error;
     throw error;
   }
+}
+
+function unreadable(image: PinnedImage, cause: unknown): AppError {
+  const object = imageKey(image);
+  return new AppError('ERR_SUBJECT_UNREADABLE', `${object} is no readable image: ${messageOf(cause)}`, {
+    kind: 'permanent',
+    object,
+    remedy: 'Push the image again, and let the result name the digest that the registry gave.',
+    cause,
+  });
 }
 
 function absent(image: PinnedImage): AppError {

@@ -36,5 +36,8 @@ export function encodeAttachmentManifest(parts: {
     config: { mediaType: mediaTypes.ociConfig, size: config.byteLength, digest: digestOf(config) },
     layers,
   };
-  return { bytes: Buffer.from(JSON.stringify(manifest)), mediaType: base?.mediaType ?? mediaTypes.ociManifest };
+  return {
+    bytes: Buffer.from(JSON.stringify(manifest)),
+    mediaType: base?.mediaType ?? mediaTypes.ociManifest,
+  };
 }

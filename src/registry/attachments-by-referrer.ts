@@ -21,7 +21,7 @@ export interface NewBundle {
 }
 
 /** What may be a Sigstore bundle about an image, unverified: anybody who can push may have put it there. */
-export interface BundleCandidate {
+interface BundleCandidate {
   /** Of the referring manifest. */
   readonly descriptor: Descriptor;
   /** What the listing states as predicate type, if it does. */
@@ -72,7 +72,12 @@ export async function attachBundle(
   bundle: NewBundle,
   options: AttachBundleOptions,
 ): Promise<AttachResult> {
-  const existing = await findSame(store, { repository, digest: subject.digest }, bundle.predicateType, options);
+  const existing = await findSame(
+    store,
+    { repository, digest: subject.digest },
+    bundle.predicateType,
+    options,
+  );
   if (existing !== undefined) return { ref: refOf(repository, existing), added: false };
   const manifest = encodeBundleManifest(subject, bundle);
   await Promise.all([
@@ -114,7 +119,9 @@ async function findSame(
   if (options.isSame === undefined) return undefined;
   const { candidates } = await listBundles(store, image, options);
   // One that states another predicate cannot be the same; that spares fetching it.
-  const alike = candidates.filter(({ statedPredicateType: stated }) => stated === undefined || stated === predicateType);
+  const alike = candidates.filter(
+    ({ statedPredicateType: stated }) => stated === undefined || stated === predicateType,
+  );
   for (const candidate of alike.slice(0, registryLimits.duplicateCandidates)) {
     const bytes = await loadReadable(candidate, options);
     if (bytes !== undefined && (await options.isSame(bytes))) return candidate.descriptor.digest;

@@ -125,7 +125,11 @@ async function extend(
   return manifest;
 }
 
-function attachmentsOf(store: ImageStore, { repository }: PinnedImage, manifest: ImageManifest): Attachment[] {
+function attachmentsOf(
+  store: ImageStore,
+  { repository }: PinnedImage,
+  manifest: ImageManifest,
+): Attachment[] {
   return manifest.layers.map((descriptor) => ({
     descriptor,
     annotations: descriptor.annotations ?? {},
@@ -148,11 +152,15 @@ function imageAt(stored: StoredManifest, { repository }: PinnedImage, tag: strin
 }
 
 function full(object: string, layers: number): AppError {
-  return new AppError('ERR_REGISTRY_ATTACHMENTS_FULL', `${object} would have ${layers} layers or too large a manifest`, {
-    kind: 'passing',
-    object,
-    remedy: 'Delete old attachments of the image, for example with "cosign clean"; this is tried again.',
-  });
+  return new AppError(
+    'ERR_REGISTRY_ATTACHMENTS_FULL',
+    `${object} would have ${layers} layers or too large a manifest`,
+    {
+      kind: 'passing',
+      object,
+      remedy: 'Delete old attachments of the image, for example with "cosign clean"; this is tried again.',
+    },
+  );
 }
 
 function descriptorOf({ mediaType, bytes, annotations }: NewAttachment): Descriptor {

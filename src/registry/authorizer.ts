@@ -56,7 +56,13 @@ export class AuthMemory {
   async token(request: TokenRequest, options: CallOptions): Promise<string> {
     const key = tokenKey(request);
     const cached = this.#tokens.get(key);
-    const known = cached === undefined ? undefined : await withSignal(cached.catch(() => undefined), options.signal);
+    const known =
+      cached === undefined
+        ? undefined
+        : await withSignal(
+            cached.catch(() => undefined),
+            options.signal,
+          );
     if (known !== undefined && known.expiresAt > this.#clock.now()) return known.value;
     // Somebody else may have asked anew while we looked.
     const pending = this.#tokens.get(key);

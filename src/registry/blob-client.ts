@@ -138,7 +138,8 @@ export class BlobClient {
       expect: [201, 204],
     });
     const digest = stored.header('docker-content-digest');
-    if (digest !== undefined && digest !== blob.digest) throw brokenAnswer(object, 'it was stored under another digest');
+    if (digest !== undefined && digest !== blob.digest)
+      throw brokenAnswer(object, 'it was stored under another digest');
   }
 }
 

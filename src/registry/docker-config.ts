@@ -15,7 +15,7 @@ export interface DockerConfig {
 }
 
 /** One entry of `auths`. */
-export interface DockerConfigEntry {
+interface DockerConfigEntry {
   /** Host with optional port; labels may be `*`, as the kubelet takes them. */
   readonly host: string;
   /** Path prefix without slashes at its ends; empty for the whole host. */
@@ -24,7 +24,12 @@ export interface DockerConfigEntry {
 }
 
 const hubHost = 'index.docker.io';
-const hubAliases = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io', 'registry.hub.docker.com']);
+const hubAliases = new Set([
+  'docker.io',
+  'index.docker.io',
+  'registry-1.docker.io',
+  'registry.hub.docker.com',
+]);
 
 const authEntry = z.looseObject({
   auth: z.string().optional(),
@@ -166,7 +171,8 @@ function matchesLabel(pattern: string, label: string): boolean {
   const [head = '', ...rest] = pattern.split('*');
   const tail = rest.pop();
   if (tail === undefined) return pattern === label;
-  if (!label.startsWith(head) || !label.endsWith(tail) || label.length < head.length + tail.length) return false;
+  if (!label.startsWith(head) || !label.endsWith(tail) || label.length < head.length + tail.length)
+    return false;
   let at = head.length;
   return rest.every((piece) => {
     const found = label.indexOf(piece, at);

@@ -9,7 +9,7 @@ import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 
 /** How a host is reached. */
-export interface HostConnection {
+interface HostConnection {
   /** Carries the host's certificate authorities, client certificates and proxies. */
   readonly dispatcher: Dispatcher;
   /** Plain HTTP is tried where HTTPS does not answer. TLS without verification is the dispatcher's business. */
@@ -45,7 +45,7 @@ export interface StreamedAnswer extends HttpAnswer {
 }
 
 /** What is told of each request, for metrics. */
-export interface HttpObservation {
+interface HttpObservation {
   readonly host: string;
   readonly method: string;
   readonly status: number;

@@ -13,7 +13,8 @@ export class KeyedTurns {
     } finally {
       // The queue counts the ended task until its promise has settled everywhere.
       void queue.onIdle().then(() => {
-        if (queue.size === 0 && queue.pending === 0 && this.#queues.get(key) === queue) this.#queues.delete(key);
+        if (queue.size === 0 && queue.pending === 0 && this.#queues.get(key) === queue)
+          this.#queues.delete(key);
       });
     }
   }

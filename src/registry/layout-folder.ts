@@ -69,7 +69,8 @@ export class LayoutFolder {
   async readIndex(): Promise<readonly Descriptor[]> {
     const path = join(this.#folder, 'index.json');
     const size = (await stat(path).catch(undefinedIfAbsent))?.size ?? 0;
-    if (size > registryLimits.layoutIndexBytes) throw layoutFault(this.#folder, 'its index.json is too large');
+    if (size > registryLimits.layoutIndexBytes)
+      throw layoutFault(this.#folder, 'its index.json is too large');
     const bytes = await readIfPresent(path);
     if (bytes === undefined) return [];
     const { manifest } = parseManifest(bytes, mediaTypes.ociIndex, path);
@@ -105,7 +106,8 @@ export class LayoutFolder {
   /** A process that was killed while it held the lock must not stop the others for ever. */
   async #removeIfStale(path: string): Promise<void> {
     const found = await stat(path).catch(undefinedIfAbsent);
-    if (found === undefined || this.#clock.now().getTime() - found.mtimeMs < registryTimes.staleLockMs) return;
+    if (found === undefined || this.#clock.now().getTime() - found.mtimeMs < registryTimes.staleLockMs)
+      return;
     // Renamed first: of several that saw the stale lock, one wins.
     const grave = `${path}.${randomUUID()}`;
     await rename(path, grave).catch(undefinedIfAbsent);

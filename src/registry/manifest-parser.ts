@@ -57,7 +57,8 @@ export function parseManifest(
     throw malformed(object, 'it is both an image and an index');
   }
   const mediaType = mediaTypeOf(json, contentType, object);
-  if (isIndexMediaType(mediaType) !== hasManifests) throw malformed(object, 'its content is not of its media type');
+  if (isIndexMediaType(mediaType) !== hasManifests)
+    throw malformed(object, 'its content is not of its media type');
   const parsed = (hasManifests ? imageIndex : imageManifest).safeParse(json);
   if (!parsed.success) throw malformed(object, describe(parsed.error));
   return { mediaType, manifest: parsed.data as unknown as ImageManifest | ImageIndex };
@@ -66,7 +67,8 @@ export function parseManifest(
 function mediaTypeOf(json: Record<string, unknown>, contentType: string | undefined, object: string): string {
   const own = typeof json['mediaType'] === 'string' ? json['mediaType'] : undefined;
   // Servers that know no manifests (object stores, layout folders) state text/plain and the like.
-  const stated = contentType !== undefined && manifestMediaTypes.includes(contentType) ? contentType : undefined;
+  const stated =
+    contentType !== undefined && manifestMediaTypes.includes(contentType) ? contentType : undefined;
   if (own !== undefined && stated !== undefined && own !== stated) {
     throw malformed(object, 'its media type differs from the Content-Type');
   }

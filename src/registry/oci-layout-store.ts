@@ -136,11 +136,7 @@ class LayoutStore implements ImageStore {
     );
   }
 
-  async listReferrers(
-    _repository: Repository,
-    digest: Digest,
-    options: CallOptions,
-  ): Promise<ReferrerList> {
+  async listReferrers(_repository: Repository, digest: Digest, options: CallOptions): Promise<ReferrerList> {
     const found = new Map<Digest, Descriptor>();
     for (const entry of await this.#folder.readIndex()) {
       options.signal.throwIfAborted();
@@ -155,7 +151,9 @@ class LayoutStore implements ImageStore {
     const { digest } = await this.#putManifestBlob(repository, manifest, options);
     const { manifest: parsed } = parseManifest(manifest.bytes, manifest.mediaType, digest);
     if (isImageIndex(parsed) || parsed.subject === undefined) {
-      throw new AppError('ERR_REGISTRY_NO_SUBJECT', `the referrer ${digest} names no subject`, { kind: 'bug' });
+      throw new AppError('ERR_REGISTRY_NO_SUBJECT', `the referrer ${digest} names no subject`, {
+        kind: 'bug',
+      });
     }
     const descriptor = referrerDescriptor(parsed, manifest);
     await this.#folder.changeIndex((entries) => withEntry(entries, descriptor, undefined), options);
@@ -219,7 +217,8 @@ class LayoutStore implements ImageStore {
     if (known !== undefined) return known === false ? undefined : known;
     if (entry.mediaType !== mediaTypes.ociManifest) return undefined;
     const stored = await this.#read(entry.digest, entry, options);
-    const subject = stored === undefined || isImageIndex(stored.manifest) ? undefined : stored.manifest.subject;
+    const subject =
+      stored === undefined || isImageIndex(stored.manifest) ? undefined : stored.manifest.subject;
     this.#subjects.set(entry.digest, subject?.digest ?? false);
     return subject?.digest;
   }

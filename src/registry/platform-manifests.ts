@@ -21,7 +21,7 @@ export function listPlatformManifests({ manifest, descriptor }: StoredManifest):
 }
 
 /** True for the entries in which BuildKit keeps provenance and SBOMs of its own. */
-export function isBuildKitAttestation({ platform, annotations }: Descriptor): boolean {
+function isBuildKitAttestation({ platform, annotations }: Descriptor): boolean {
   const isUnknown = platform?.os === 'unknown' && platform.architecture === 'unknown';
   return isUnknown || annotations?.[buildKitReferenceType] === 'attestation-manifest';
 }

@@ -33,7 +33,7 @@ export class ReferrersSupport {
 }
 
 /** The tag under which referrers are listed where there is no API (distribution-spec, "Referrers Tag Schema"). */
-export function referrersTag(digest: Digest): string {
+function referrersTag(digest: Digest): string {
   const { algorithm, hex } = splitDigest(digest);
   return `${algorithm}-${hex}`.slice(0, 128);
 }
@@ -73,10 +73,14 @@ export class ReferrersClient {
     const object = formatRepository(repository);
     const parsed = parseManifest(manifest.bytes, manifest.mediaType, object).manifest;
     if (isImageIndex(parsed) || parsed.subject === undefined) {
-      throw new AppError('ERR_REGISTRY_NO_SUBJECT', `a referrer for ${object} names no subject`, { kind: 'bug', object });
+      throw new AppError('ERR_REGISTRY_NO_SUBJECT', `a referrer for ${object} names no subject`, {
+        kind: 'bug',
+        object,
+      });
     }
     const descriptor = await this.#store(repository, manifest, parsed, options);
-    if (descriptor !== undefined) await this.#listInTag(repository, parsed.subject.digest, descriptor, options);
+    if (descriptor !== undefined)
+      await this.#listInTag(repository, parsed.subject.digest, descriptor, options);
     const { digest } = descriptor ?? referrerDescriptor(parsed, manifest);
     return digest;
   }

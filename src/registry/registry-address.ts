@@ -8,7 +8,7 @@ import type { HttpSender } from './http-sender.ts';
 import type { CallOptions } from './image-store.ts';
 
 /** True for hosts that need no TLS because nothing leaves the machine: `localhost`, 127.0.0.0/8 and `[::1]`. */
-export function isLoopbackHost(host: string): boolean {
+function isLoopbackHost(host: string): boolean {
   const name = host.replace(/:\d+$/, '');
   return name === 'localhost' || name === '[::1]' || (isIPv4(name) && name.startsWith('127.'));
 }

@@ -9,7 +9,13 @@ import type { Clock } from '../model/clock.ts';
 import type { Repository } from '../model/image-reference.ts';
 import type { Access } from './authorizer.ts';
 import type { CredentialSource } from './credentials.ts';
-import type { BufferedAnswer, HttpAnswer, HttpRequest, HttpSenderOptions, StreamedAnswer } from './http-sender.ts';
+import type {
+  BufferedAnswer,
+  HttpAnswer,
+  HttpRequest,
+  HttpSenderOptions,
+  StreamedAnswer,
+} from './http-sender.ts';
 
 /** A call to a registry about one repository. */
 export interface RegistryCall {
@@ -63,7 +69,9 @@ export class RegistryTransport {
   /** Calls and reads the answer, at most `maxBytes` of it. Faults: ERR_REGISTRY_*. */
   async send(call: RegistryCall & { readonly maxBytes?: number }): Promise<BufferedAnswer> {
     const maxBytes = call.maxBytes ?? registryLimits.errorBytes;
-    const answer = await this.#authorised(call, (request) => this.#shared.sender.send({ ...request, maxBytes }));
+    const answer = await this.#authorised(call, (request) =>
+      this.#shared.sender.send({ ...request, maxBytes }),
+    );
     if (!call.expect.includes(answer.status)) throw this.#fault(call, answer, answer.bytes);
     return answer;
   }
@@ -110,7 +118,10 @@ export class RegistryTransport {
         ? new URL(`${origin}/v2/${call.repository.path}/${call.target}`)
         : call.target;
     for (let hop = 0; hop <= registryLimits.redirects; hop += 1) {
-      const answer = await perform({ ...toRequest(call, url), headers: headersFor(call, url, origin, authorization) });
+      const answer = await perform({
+        ...toRequest(call, url),
+        headers: headersFor(call, url, origin, authorization),
+      });
       if (!isRedirect(call, answer)) return answer;
       await readStart(answer);
       url = this.resolve(call, answer, url);
@@ -158,7 +169,9 @@ function headersFor(
 }
 
 function isRedirect(call: RegistryCall, answer: HttpAnswer): boolean {
-  return [301, 302, 303, 307, 308].includes(answer.status) && (call.method === 'GET' || call.method === 'HEAD');
+  return (
+    [301, 302, 303, 307, 308].includes(answer.status) && (call.method === 'GET' || call.method === 'HEAD')
+  );
 }
 
 /** The start of an answer that is not handed on, whose connection is freed by that. */

@@ -60,7 +60,11 @@ export async function requestToken(
     throw accessDenied(request.scope, request.access, `: the token service ${name} refused the credentials`);
   }
   if (response.status !== 200) {
-    const failed = { status: response.status, retryAfter: response.header('retry-after'), body: response.bytes };
+    const failed = {
+      status: response.status,
+      retryAfter: response.header('retry-after'),
+      body: response.bytes,
+    };
     throw fromAnswer(failed, name, asked);
   }
   return parseToken(response.bytes, name, asked);

@@ -1,4 +1,5 @@
-import type { SettingsInput } from './settings-schema.ts';
+import { setAt } from './settings-tree.ts';
+import type { Tree } from './settings-tree.ts';
 
 /** Environment variables that are honoured, by the setting that each stands for; of two the first wins. */
 export const environmentVariables = [
@@ -13,10 +14,10 @@ export const environmentVariables = [
 
 /** What the environment says, and the variable that said it by setting. An empty variable says nothing. */
 export function readEnvironment(environment: Readonly<Record<string, string | undefined>>): {
-  readonly input: SettingsInput;
+  readonly input: Tree;
   readonly names: ReadonlyMap<string, string>;
 } {
-  const input: Record<string, unknown> = {};
+  const input: Tree = {};
   const names = new Map<string, string>();
   for (const { name, path } of environmentVariables) {
     const value = environment[name];
@@ -25,16 +26,4 @@ export function readEnvironment(environment: Readonly<Record<string, string | un
     setAt(input, path, value);
   }
   return { input, names };
-}
-
-/** Sets `value` at a dotted path, making the objects on the way. */
-export function setAt(target: Record<string, unknown>, path: string, value: unknown): void {
-  const names = path.split('.');
-  const last = names.pop() ?? path;
-  let current = target;
-  for (const name of names) {
-    current[name] ??= {};
-    current = current[name] as Record<string, unknown>;
-  }
-  current[last] = value;
 }

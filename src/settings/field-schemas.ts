@@ -6,14 +6,20 @@ export function address(): z.ZodType<string, string> {
   return z
     .string()
     .max(2048)
-    .regex(/^https?:\/\/[^\s@?#]+$/, 'must be an http or https address without credentials, query or fragment')
+    .regex(/^https?:\/\/[^\s@?#]+$/, {
+      error: 'must be an http or https address without credentials, query or fragment',
+      abort: true,
+    })
     .refine((text) => URL.canParse(text), 'must be an http or https address')
     .transform((text) => text.replace(/\/+$/, ''));
 }
 
 /** An absolute path of a file. */
 export function filePath(): z.ZodString {
-  return z.string().max(4096).regex(/^\/\S+$/, 'must be an absolute path of a file');
+  return z
+    .string()
+    .max(4096)
+    .regex(/^\/\S+$/, 'must be an absolute path of a file');
 }
 
 /** A duration in Kubernetes' notation within bounds; read as milliseconds. */

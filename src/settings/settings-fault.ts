@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { AppError } from '../model/errors.ts';
+import { valueAt } from './settings-tree.ts';
 
 /** Where a setting came from, strongest first. */
 export type SettingsSource = 'flag' | 'environment' | 'object' | 'chains-config' | 'default';
@@ -20,7 +21,8 @@ const maxValueLength = 120;
 /** All faults as one error ERR_SETTINGS_INVALID, a line for each. */
 export function settingsInvalid(faults: readonly SettingsFault[]): AppError {
   const lines = faults.map(
-    ({ source, name, value, rule }) => `- ${name}${value === undefined ? '' : ` = ${shorten(value)}`} (${source}): ${rule}`,
+    ({ source, name, value, rule }) =>
+      `- ${name}${value === undefined ? '' : ` = ${shorten(value)}`} (${source}): ${rule}`,
   );
   const count = faults.length === 1 ? 'one fault' : `${faults.length} faults`;
   return new AppError('ERR_SETTINGS_INVALID', `the settings have ${count}:\n${lines.join('\n')}`, {
@@ -30,7 +32,8 @@ export function settingsInvalid(faults: readonly SettingsFault[]): AppError {
 }
 
 function shorten(value: unknown): string {
-  const text = JSON.stringify(value) ?? typeof value;
+  // An address may carry a password, which is refused, but must not be repeated either.
+  const text = JSON.stringify(value).replaceAll(/\/\/[^/@\s]*@/g, '//***@');
   return text.length > maxValueLength ? `${text.slice(0, maxValueLength)}...` : text;
 }
 
@@ -42,7 +45,11 @@ export function listIssues(
   return error.issues.flatMap((issue) => {
     const path = issue.path.map(String);
     if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => ({ path: [...path, key], value: valueAt(input, [...path, key]), rule: 'is an unknown field' }));
+      return issue.keys.map((key) => ({
+        path: [...path, key],
+        value: valueAt(input, [...path, key]),
+        rule: 'is an unknown field',
+      }));
     }
     return [{ path, value: valueAt(input, path), rule: ruleOf(issue) }];
   });
@@ -53,22 +60,19 @@ function ruleOf(issue: z.core.$ZodIssue): string {
     case 'invalid_value':
       return `must be ${issue.values.length === 1 ? '' : 'one of '}${issue.values.map(String).join(', ')}`;
     case 'invalid_type':
-      return issue.input === undefined && issue.message.includes('undefined') ? 'is missing' : `must be a ${issue.expected}`;
+      return issue.input === undefined && issue.message.includes('undefined')
+        ? 'is missing'
+        : `must be a ${issue.expected}`;
     case 'too_big':
-      return `must have or be at most ${issue.maximum}`;
+      return `${measureOf(issue.origin)} at most ${issue.maximum}`;
     case 'too_small':
-      return `must have or be at least ${issue.minimum}`;
+      return `${measureOf(issue.origin)} at least ${issue.minimum}`;
     default:
       return issue.message;
   }
 }
 
-/** The value at `path` in plain data, undefined where there is none. */
-export function valueAt(input: unknown, path: readonly string[]): unknown {
-  let current = input;
-  for (const name of path) {
-    if (typeof current !== 'object' || current === null || !Object.hasOwn(current, name)) return undefined;
-    current = (current as Record<string, unknown>)[name];
-  }
-  return current;
+function measureOf(origin: string): string {
+  if (origin === 'string') return 'must have a length of';
+  return origin === 'array' ? 'must have a number of items of' : 'must be';
 }

@@ -1,17 +1,16 @@
 import { z } from 'zod';
 import { parseDocument } from 'yaml';
 import { AppError, messageOf } from '../model/errors.ts';
-import { settingsSchema } from './settings-schema.ts';
 
 /** API group and version of our own kinds. */
 export const apiVersion = 'chainwright.dev/v1alpha1';
 
-/** A `ChainwrightConfig` as written to a file or stored in the API server; status is not ours to judge. */
+/** The frame of a `ChainwrightConfig`; `spec` is judged by `settingsSchema`, status is not ours to judge. */
 export const settingsObjectSchema = z.strictObject({
   apiVersion: z.literal(apiVersion),
   kind: z.literal('ChainwrightConfig'),
   metadata: z.looseObject({ name: z.literal('default') }),
-  spec: settingsSchema.prefault({}),
+  spec: z.unknown().optional(),
   status: z.unknown().optional(),
 });
 
@@ -24,7 +23,8 @@ const maxAliases = 100;
  * messages. Throws ERR_SETTINGS_SYNTAX (not one well-formed document, duplicate keys, too many aliases, over 1 MiB).
  */
 export function parseSettingsDocument(text: string, file: string): unknown {
-  if (text.length > maxDocumentLength) throw syntaxFault(file, `it is longer than ${maxDocumentLength} characters`);
+  if (text.length > maxDocumentLength)
+    throw syntaxFault(file, `it is longer than ${maxDocumentLength} characters`);
   try {
     const document = parseDocument(text, { uniqueKeys: true });
     const [fault] = document.errors;

@@ -29,21 +29,18 @@ const signature = z.strictObject({
 });
 
 const fulcio = z.strictObject({
-  url: address()
-    .prefault('https://fulcio.sigstore.dev')
-    .describe('Address of the certificate authority.'),
+  url: address().prefault('https://fulcio.sigstore.dev').describe('Address of the certificate authority.'),
   identityTokenFile: filePath()
     .default('/var/run/sigstore/cosign/oidc-token')
-    .describe('File with the identity token, read again when it changes; without the file a token is requested from the API server.'),
-  audience: z
-    .string()
-    .min(1)
-    .max(256)
-    .default('sigstore')
-    .describe('Audience of the identity token.'),
+    .describe(
+      'File with the identity token, read again when it changes; without the file a token is requested from the API server.',
+    ),
+  audience: z.string().min(1).max(256).default('sigstore').describe('Audience of the identity token.'),
   issuer: address()
     .optional()
-    .describe('Issuer that the identity token must name; a token of another issuer never leaves the controller.'),
+    .describe(
+      'Issuer that the identity token must name; a token of another issuer never leaves the controller.',
+    ),
 });
 
 const defaultSecret = { namespace: 'tekton-chains', name: 'signing-secrets' };
@@ -58,10 +55,15 @@ const key = z
         name: objectName().describe('Name of the Secret.'),
       })
       .optional()
-      .describe('Secret with x509.pem, or with cosign.key and cosign.password; default tekton-chains/signing-secrets where no file is named.'),
+      .describe(
+        'Secret with x509.pem, or with cosign.key and cosign.password; default tekton-chains/signing-secrets where no file is named.',
+      ),
   })
   .refine((value) => value.file === undefined || value.secret === undefined, 'names both a file and a Secret')
-  .refine((value) => value.passwordFile === undefined || value.file !== undefined, 'has a passwordFile without a file')
+  .refine(
+    (value) => value.passwordFile === undefined || value.file !== undefined,
+    'has a passwordFile without a file',
+  )
   .transform((value) =>
     value.file === undefined && value.secret === undefined ? { ...value, secret: defaultSecret } : value,
   );
@@ -76,7 +78,10 @@ const signer = z.strictObject({
 });
 
 const log = z.strictObject({
-  enabled: z.boolean().default(true).describe('Whether each signature gets an entry in the transparency log.'),
+  enabled: z
+    .boolean()
+    .default(true)
+    .describe('Whether each signature gets an entry in the transparency log.'),
   url: address().prefault('https://rekor.sigstore.dev').describe('Address of the transparency log.'),
   version: z.enum(['v1']).default('v1').describe('API of the transparency log.'),
 });
@@ -84,14 +89,19 @@ const log = z.strictObject({
 const trustedRoot = z.strictObject({
   file: filePath()
     .optional()
-    .describe('trusted_root.json with the keys of Fulcio, its CT log and Rekor; absent: the public Sigstore instance.'),
+    .describe(
+      'trusted_root.json with the keys of Fulcio, its CT log and Rekor; absent: the public Sigstore instance.',
+    ),
 });
 
 const storage = z.strictObject({
   layouts: z
     .strictObject({
       tags: z.boolean().default(true).describe("cosign's .sig and .att tags, for older readers."),
-      referrers: z.boolean().default(true).describe('Sigstore bundles as OCI 1.1 referrers, for newer readers.'),
+      referrers: z
+        .boolean()
+        .default(true)
+        .describe('Sigstore bundles as OCI 1.1 referrers, for newer readers.'),
     })
     .prefault({})
     .describe('How signatures and attestations lie in the registry.'),
@@ -110,13 +120,23 @@ const registry = z
       .max(255)
       .regex(/^(?:\*|[\w.-]+(?::\d{1,5})?|\[[\da-f:]+\](?::\d{1,5})?)$/, 'must be HOST, HOST:PORT or *')
       .describe('HOST or HOST:PORT as in image references; * stands for every registry that is not listed.'),
-    caFile: filePath().optional().describe('PEM file with the certificate authorities trusted for this registry, besides the system ones.'),
-    insecure: z.boolean().default(false).describe('Plain HTTP allowed and certificates not checked. For tests only.'),
+    caFile: filePath()
+      .optional()
+      .describe(
+        'PEM file with certificate authorities that are trusted for this registry, besides those of the system.',
+      ),
+    insecure: z
+      .boolean()
+      .default(false)
+      .describe('Plain HTTP allowed and certificates not checked. For tests only.'),
   })
   .describe('How one registry is spoken to.');
 
 const sbom = z.strictObject({
-  enabled: z.boolean().default(false).describe('Whether a CycloneDX SBOM attestation is made for each image.'),
+  enabled: z
+    .boolean()
+    .default(false)
+    .describe('Whether a CycloneDX SBOM attestation is made for each image.'),
 });
 
 const controller = z
@@ -131,10 +151,14 @@ const controller = z
       .array(z.string().min(1).max(253))
       .max(64)
       .default([])
-      .describe("Values of a run's spec.managedBy that are signed too, besides none and tekton.dev/pipeline."),
+      .describe(
+        "Values of a run's spec.managedBy that are signed too, besides none and tekton.dev/pipeline.",
+      ),
     retry: z
       .strictObject({
-        base: duration({ min: '100ms', max: '10m' }).prefault('2s').describe('Wait before the first retry; doubled with each.'),
+        base: duration({ min: '100ms', max: '10m' })
+          .prefault('2s')
+          .describe('Wait before the first retry; doubled with each.'),
         max: duration({ min: '1s', max: '24h' }).prefault('1h').describe('Longest wait between retries.'),
       })
       .transform(({ base, max }) => ({ baseMs: base, maxMs: max }))
@@ -174,7 +198,11 @@ export const settingsSchema = z.strictObject({
   log: log.prefault({}).describe('The transparency log.'),
   trustedRoot: trustedRoot.prefault({}).describe('What the answers of Fulcio and Rekor are checked against.'),
   storage: storage.prefault({}).describe('Where signatures and attestations go.'),
-  registries: z.array(registry).max(100).default([]).describe('How registries are spoken to, one item per host.'),
+  registries: z
+    .array(registry)
+    .max(100)
+    .default([])
+    .describe('How registries are spoken to, one item per host.'),
   sbom: sbom.prefault({}).describe('Bills of materials.'),
   controller: controller.prefault({}).describe('How runs are worked off.'),
   telemetry: telemetry.prefault({}).describe('Logs, metrics and health.'),

@@ -31,12 +31,13 @@ export type Outcome = 'running' | 'started' | 'restarted';
 
 /** Sees to it that a server runs, with today's command, and is healthy. */
 export async function ensureRunning(server: Server): Promise<Outcome> {
-  await server.prepare?.();
   const running = await runningProcess(server.name);
   const current = running?.command === commandDigest(await server.command());
   const fine = running !== undefined && current && (await server.isHealthy());
   if (!fine) {
     await stopProcess(server.name, server.stopSignal);
+    // Not while it runs: what a start must not find, such as Fulcio's socket, a running server needs.
+    await server.prepare?.();
     await start(server);
   }
   await server.settle?.();

@@ -1,0 +1,89 @@
+import type { AttestationParts } from '../../attestation/attestation-parts.ts';
+import { OwnEvidence } from '../../attestation/own-evidence.ts';
+import type { BuildPolicy } from '../../attestation/plan-build.ts';
+import { PendingSignatures } from '../../attestation/signed-artifact.ts';
+import { parseRepository } from '../../model/image-reference.ts';
+import type { Clock } from '../../model/clock.ts';
+import type { Log } from '../../model/log.ts';
+import type { RecordStore } from '../../model/signing-record.ts';
+import type { Signer } from '../../model/signature.ts';
+import { openRegistries } from '../../registry/distribution-store.ts';
+import type { Registries } from '../../registry/distribution-store.ts';
+import { registrySettings } from '../../settings/registry-settings.ts';
+import type { Settings } from '../../settings/settings-schema.ts';
+import { logKeysOf } from '../../signing/trust-root.ts';
+import type { TrustRoot } from '../../signing/trust-root.ts';
+import type { Metrics } from '../../telemetry/metrics.ts';
+import { RekorV1Client } from '../../transparency/rekor-v1-client.ts';
+import type { Dispatchers, HostTrust } from './dispatchers.ts';
+
+/** What the parts of attesting are made of. */
+export interface AttestationWiring {
+  readonly settings: Settings;
+  readonly dispatchers: Dispatchers;
+  readonly signer: Signer;
+  readonly trustRoot: TrustRoot | undefined;
+  readonly records: RecordStore;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Connects the parts of attesting. */
+export function createAttestationParts(wiring: AttestationWiring): AttestationParts {
+  const { settings, dispatchers, signer, trustRoot, records, metrics, clock, log } = wiring;
+  const { url, enabled } = settings.log;
+  return {
+    signer,
+    log: enabled
+      ? new RekorV1Client({
+          url,
+          dispatcher: dispatchers.for(new URL(url).host),
+          clock,
+          keys: trustRoot === undefined ? [] : logKeysOf(trustRoot),
+          log,
+        })
+      : undefined,
+    records,
+    pending: new PendingSignatures(clock),
+    evidence: new OwnEvidence({ trustRoot, isLogged: enabled, clock }),
+    metrics,
+    clock,
+  };
+}
+
+/** What the settings want attested, and where it goes. */
+export function buildPolicyOf({ provenance, signature, storage }: Settings): BuildPolicy {
+  const { tags, referrers } = storage.layouts;
+  const inRegistry = provenance.storage.includes('oci');
+  return {
+    ...(provenance.enabled
+      ? { provenance: { format: provenance.format, builderId: provenance.builderId, inRegistry } }
+      : {}),
+    signImages: signature.enabled,
+    layouts: [...(tags ? (['tag'] as const) : []), ...(referrers ? (['referrer'] as const) : [])],
+    evidenceRepository: storage.repository === undefined ? undefined : parseRepository(storage.repository),
+    isKeptOnRun: provenance.storage.includes('tekton'),
+  };
+}
+
+/** The registries as the settings tell to reach them. */
+export function createRegistries(settings: Settings, dispatchers: Dispatchers, clock: Clock): Registries {
+  return openRegistries({
+    connectionFor: (host) => ({
+      dispatcher: dispatchers.for(host),
+      insecure: registrySettings(settings, host).insecure,
+    }),
+    clock,
+  });
+}
+
+/** How hosts are trusted that the settings list. */
+export function hostTrustOf({ registries }: Settings): ReadonlyMap<string, HostTrust> {
+  return new Map(
+    registries.map(({ host, caFile, insecure }) => [
+      host,
+      { ...(caFile === undefined ? {} : { caFile }), unsafeSkipVerify: insecure },
+    ]),
+  );
+}

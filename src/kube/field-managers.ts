@@ -1,0 +1,9 @@
+/** Names under which our writes are noted in `managedFields`; the first two are Tekton Chains' own, so that a cluster moves over. */
+export const fieldManagers = {
+  /** Annotations of runs. */
+  runs: 'tekton-chains-controller',
+  /** Finalizers of runs. */
+  finalizers: 'tekton-chains-controller/finalizers',
+  /** Objects of our own kinds, and Events. */
+  own: 'chainwright',
+} as const;

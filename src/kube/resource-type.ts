@@ -1,0 +1,84 @@
+import { AppError } from '../model/errors.ts';
+
+/** A kind of object that the API server keeps, with what its paths are made of. */
+export interface ResourceType {
+  /** API group; empty for the core group. */
+  readonly group: string;
+  readonly version: string;
+  /** Lower-case plural, as in paths and RBAC rules. */
+  readonly plural: string;
+  readonly kind: string;
+  readonly namespaced: boolean;
+}
+
+/** Names one object; `namespace` is absent for cluster-scoped kinds. */
+export interface ObjectRef {
+  readonly namespace?: string | undefined;
+  readonly name: string;
+}
+
+/** The kinds that this project reads or writes by itself. */
+export const resourceTypes = {
+  taskRuns: {
+    group: 'tekton.dev',
+    version: 'v1',
+    plural: 'taskruns',
+    kind: 'TaskRun',
+    namespaced: true,
+  },
+  signingRecords: {
+    group: 'chainwright.dev',
+    version: 'v1alpha1',
+    plural: 'signingrecords',
+    kind: 'SigningRecord',
+    namespaced: true,
+  },
+  serviceAccounts: {
+    group: '',
+    version: 'v1',
+    plural: 'serviceaccounts',
+    kind: 'ServiceAccount',
+    namespaced: true,
+  },
+  secrets: { group: '', version: 'v1', plural: 'secrets', kind: 'Secret', namespaced: true },
+  events: { group: '', version: 'v1', plural: 'events', kind: 'Event', namespaced: true },
+} as const satisfies Record<string, ResourceType>;
+
+/** The `apiVersion` of objects of this kind: `v1` or `tekton.dev/v1`. */
+export function apiVersionOf(type: ResourceType): string {
+  return type.group === '' ? type.version : `${type.group}/${type.version}`;
+}
+
+/** The name that RBAC messages use: `taskruns.tekton.dev`. */
+export function qualifiedNameOf(type: ResourceType): string {
+  return type.group === '' ? type.plural : `${type.plural}.${type.group}`;
+}
+
+/** `namespace/name`, or the name alone. */
+export function formatObjectRef(ref: ObjectRef): string {
+  return ref.namespace === undefined ? ref.name : `${ref.namespace}/${ref.name}`;
+}
+
+/** Path of all objects of a kind, or of those of one namespace. Throws ERR_KUBE_INVALID. */
+export function collectionPath(type: ResourceType, namespace?: string): string {
+  const root = type.group === '' ? `/api/${type.version}` : `/apis/${type.group}/${type.version}`;
+  const scope = type.namespaced && namespace !== undefined ? `/namespaces/${pathSegment(namespace)}` : '';
+  return `${root}${scope}/${type.plural}`;
+}
+
+/** Path of one object, or of a subresource of it such as `token`. Throws ERR_KUBE_INVALID. */
+export function objectPath(type: ResourceType, ref: ObjectRef, subresource?: string): string {
+  const path = `${collectionPath(type, ref.namespace)}/${pathSegment(ref.name)}`;
+  return subresource === undefined ? path : `${path}/${pathSegment(subresource)}`;
+}
+
+// the API server's own rule for names in paths (IsValidPathSegmentName), and non-empty
+function pathSegment(name: string): string {
+  if (name === '' || name === '.' || name === '..' || /[/%]/.test(name)) {
+    throw new AppError('ERR_KUBE_INVALID', `"${name.slice(0, 253)}" is no name of a Kubernetes object`, {
+      kind: 'permanent',
+      remedy: 'Give a name without slash and percent sign.',
+    });
+  }
+  return encodeURIComponent(name);
+}

@@ -1,0 +1,259 @@
+import { attestBuild } from '../attestation/attest-build.ts';
+import type { AttestationOutcome } from '../attestation/attest-build.ts';
+import type { AttestationParts } from '../attestation/attestation-parts.ts';
+import { timed } from '../attestation/attestation-parts.ts';
+import { planBuild } from '../attestation/plan-build.ts';
+import type { BuildPlan, BuildPolicy, StatementSource } from '../attestation/plan-build.ts';
+import { isRunFault } from '../attestation/run-fault.ts';
+import { toRunPayload } from '../attestation/run-payload.ts';
+import { addRunFinalizer, removeRunFinalizer } from '../kube/finalizers.ts';
+import type { KubeClient } from '../kube/kube-client.ts';
+import type { KubeObject } from '../kube/kube-object.ts';
+import { resourceTypes } from '../kube/resource-type.ts';
+import { annotateRun, completeRun } from '../kube/run-annotations.ts';
+import type { RunAnnotations } from '../kube/run-annotations.ts';
+import { AppError, isAppError } from '../model/errors.ts';
+import type { Log } from '../model/log.ts';
+import type { SigningRecord } from '../model/signing-record.ts';
+import type { ImageStore } from '../registry/image-store.ts';
+import { runAnnotations } from '../storage/run-annotation-storage.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { isComplete, isOurs, parseTaskRun } from '../tekton/task-run.ts';
+import type { TaskRun } from '../tekton/task-run.ts';
+import { hasPriorEvidence } from './prior-evidence.ts';
+import {
+  delayedAnnotations,
+  failedAnnotations,
+  faultText,
+  nothingToSignAnnotations,
+  signedAnnotations,
+  signedMarkOf,
+} from './run-marks.ts';
+import type { RunNotices } from './run-notices.ts';
+
+/** What reconciling TaskRuns takes; shared by all runs. */
+export interface TaskRunReconcilerParts {
+  readonly client: Pick<KubeClient, 'get' | 'apply' | 'mergePatch'>;
+  readonly attestation: AttestationParts;
+  readonly policy: BuildPolicy;
+  readonly sources: readonly StatementSource[];
+  /** The registry with the credentials of the run. */
+  readonly storeFor: (run: TaskRun) => ImageStore;
+  readonly managedBy: readonly string[];
+  /** How long the deletion of a run waits for its signature, in milliseconds. */
+  readonly holdDeletionMs: number;
+  readonly notices: RunNotices;
+  readonly metrics: Pick<Metrics, 'runReconciled' | 'runSigned' | 'faultOccurred'>;
+  readonly log: Log;
+}
+
+/** One run in work. */
+interface Work {
+  readonly object: KubeObject;
+  readonly run: TaskRun;
+  readonly signal: AbortSignal;
+  readonly log: Log;
+}
+
+/**
+ * Brings one TaskRun to where it should be: held by our finalizer while it runs, signed and marked once it is complete.
+ * Level-based: it looks at the run as it is now, so it may be called at any time, any number of times. Throws what
+ * is worth another try.
+ */
+export class TaskRunReconciler {
+  readonly #parts: TaskRunReconcilerParts;
+
+  constructor(parts: TaskRunReconcilerParts) {
+    this.#parts = parts;
+  }
+
+  async reconcile(key: string, { signal }: { readonly signal: AbortSignal }): Promise<void> {
+    const object = await this.#find(key, signal);
+    if (object === undefined) return;
+    const log = this.#parts.log.child({ run: key, uid: object.metadata.uid });
+    let run: TaskRun;
+    try {
+      run = parseTaskRun(object);
+    } catch (error) {
+      if (!isAppError(error)) throw error;
+      const earlier = await this.#parts.attestation.records.find(keyOfRecord(object), { signal });
+      await this.#giveUp({ object, signal, log }, earlier ?? newRecord(object), error);
+      return;
+    }
+    if (!isOurs(run, this.#parts.managedBy)) return;
+    const work = { object, run, signal, log };
+    if (isComplete(run)) await this.#settle(work);
+    else await this.#hold(work);
+  }
+
+  async #find(key: string, signal: AbortSignal): Promise<KubeObject | undefined> {
+    const slash = key.indexOf('/');
+    const ref = { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
+    try {
+      return await this.#parts.client.get(resourceTypes.taskRuns, ref, { signal });
+    } catch (error) {
+      if (isAppError(error) && error.code === 'ERR_KUBE_NOT_FOUND') return undefined;
+      throw error;
+    }
+  }
+
+  /** A running one is held so that it is not lost when it is deleted right after it ends. */
+  async #hold({ object, signal }: Work): Promise<void> {
+    const isDeleted = object.metadata.deletionTimestamp !== undefined;
+    await (isDeleted
+      ? removeRunFinalizer(this.#parts.client, object, { signal })
+      : addRunFinalizer(this.#parts.client, object, { signal }));
+  }
+
+  async #settle(work: Work): Promise<void> {
+    const { object, signal } = work;
+    if (await this.#isMarkBelieved(work)) {
+      await removeRunFinalizer(this.#parts.client, object, { signal });
+      this.#parts.metrics.runReconciled('skipped');
+      return;
+    }
+    try {
+      await this.#sign(work);
+    } catch (error) {
+      if (isAppError(error) && !signal.aborted) await this.#delay(work, error);
+      throw error;
+    }
+  }
+
+  /** Design, ruling 8: a mark counts with a finished record, or with evidence that verifies under our identity. */
+  async #isMarkBelieved({ object, run, signal, log }: Work): Promise<boolean> {
+    const mark = signedMarkOf(object.metadata.annotations);
+    if (mark === undefined) return false;
+    const { records, signer, evidence } = this.#parts.attestation;
+    const { namespace, uid } = run.metadata;
+    const record = await records.find({ namespace, uid }, { signal });
+    if (record?.phase === (mark === 'true' ? 'Complete' : 'Failed')) return true;
+    if (mark === 'true') {
+      const key = await signer.acquire({ signal });
+      const store = this.#parts.storeFor(run);
+      if (await hasPriorEvidence(run, { store, evidence, key, signal })) {
+        await records.save({ ...(record ?? newRecord(object)), phase: 'Complete' }, { signal });
+        log.info('adopted a run that was signed before', {});
+        return true;
+      }
+    }
+    this.#parts.notices.markNotBelieved(object, mark);
+    return false;
+  }
+
+  async #sign(work: Work): Promise<void> {
+    const { object, run, signal } = work;
+    const { client, attestation, policy, sources, storeFor } = this.#parts;
+    const store = storeFor(run);
+    const isDeleted = object.metadata.deletionTimestamp !== undefined;
+    const [held, plan] = await Promise.all([
+      isDeleted ? object : addRunFinalizer(client, object, { signal }),
+      timed(attestation, 'subject-check', () => planBuild(run, policy, { store, sources, signal })),
+    ]);
+    if (held === undefined) return;
+    const current = { ...object, metadata: held.metadata };
+    if (plan.artifacts.length === 0 && plan.faults.length === 0) {
+      await this.#markNothingToSign({ ...work, object: current });
+      return;
+    }
+    const { namespace, name, uid } = run.metadata;
+    const job = {
+      run: { kind: 'TaskRun' as const, namespace, name, uid },
+      artifacts: plan.artifacts,
+      store,
+      completedAt: new Date(run.status.completionTime ?? object.metadata.creationTimestamp ?? 0),
+      faults: plan.faults,
+    };
+    const outcome = await attestBuild(job, attestation, { signal });
+    await this.#conclude({ ...work, object: current }, plan, outcome);
+  }
+
+  async #markNothingToSign({ object, signal, log }: Work): Promise<void> {
+    const { client, attestation, notices, metrics } = this.#parts;
+    const { records } = attestation;
+    const earlier = await records.find(keyOfRecord(object), { signal });
+    await records.save({ ...(earlier ?? newRecord(object)), phase: 'Complete', artifacts: [] }, { signal });
+    await completeRun(client, object, nothingToSignAnnotations(), { signal });
+    notices.nothingToSign(object);
+    metrics.runReconciled('nothing-to-sign');
+    log.info('nothing to sign', {});
+  }
+
+  async #conclude(work: Work, plan: BuildPlan, outcome: AttestationOutcome): Promise<void> {
+    const { object, run, signal, log } = work;
+    const { client, attestation, notices, metrics } = this.#parts;
+    const faults = [...outcome.faults];
+    let onRun: RunAnnotations = {};
+    try {
+      onRun = this.#payloadsForRun(work, plan, outcome);
+    } catch (error) {
+      if (!isAppError(error)) throw error;
+      faults.push(error);
+    }
+    const worth = faults.find((fault) => !isRunFault(fault));
+    if (worth !== undefined) throw worth;
+    const [fault] = faults;
+    if (fault !== undefined) {
+      await this.#giveUp({ object, signal, log }, outcome.record, fault);
+      return;
+    }
+    await completeRun(client, object, { ...signedAnnotations(outcome.record), ...onRun }, { signal });
+    notices.signed(object, outcome.record);
+    metrics.runReconciled('signed');
+    const completedMs = Date.parse(run.status.completionTime ?? '');
+    if (Number.isFinite(completedMs))
+      metrics.runSigned((attestation.clock.now().getTime() - completedMs) / 1000);
+    log.info('signed', { artifacts: outcome.record.artifacts.length });
+  }
+
+  #payloadsForRun({ object, run }: Work, plan: BuildPlan, { signed }: AttestationOutcome): RunAnnotations {
+    const provenance = signed.find(({ planned }) => planned === plan.provenance && planned.isKeptOnRun);
+    if (provenance === undefined) return {};
+    return runAnnotations([toRunPayload(provenance, run.metadata.uid)], object.metadata.annotations);
+  }
+
+  /** Marks a run of which something can never be signed; what could be signed is. */
+  async #giveUp(
+    { object, signal, log }: Omit<Work, 'run'>,
+    record: SigningRecord,
+    fault: AppError,
+  ): Promise<void> {
+    const { client, attestation, notices, metrics } = this.#parts;
+    if (record.phase !== 'Failed' || record.version === undefined) {
+      await attestation.records.save({ ...record, phase: 'Failed', fault: faultText(fault) }, { signal });
+    }
+    await completeRun(client, object, failedAnnotations(record, fault), { signal });
+    notices.failed(object, fault);
+    metrics.runReconciled('failed');
+    metrics.faultOccurred(fault.code, fault.kind);
+    log.warn('something of this run cannot be signed', { code: fault.code, error: fault.message });
+  }
+
+  /** Says on the run why it waits; lets a deleted one go once it was held long enough. */
+  async #delay({ object, run, signal, log }: Work, fault: AppError): Promise<void> {
+    const { client, notices, metrics, holdDeletionMs, attestation } = this.#parts;
+    metrics.runReconciled('retried');
+    metrics.faultOccurred(fault.code, fault.kind);
+    notices.delayed(object, fault);
+    const current = await this.#find(`${run.metadata.namespace}/${run.metadata.name}`, signal);
+    if (current === undefined || current.metadata.uid !== object.metadata.uid) return;
+    const deletedAt = current.metadata.deletionTimestamp;
+    const heldMs = deletedAt === undefined ? 0 : attestation.clock.now().getTime() - Date.parse(deletedAt);
+    if (deletedAt !== undefined && heldMs >= holdDeletionMs) {
+      await removeRunFinalizer(client, current, { signal });
+      notices.released(object, fault);
+      log.error('a deleted run was let go unsigned', { code: fault.code, error: fault.message });
+      return;
+    }
+    await annotateRun(client, current, delayedAnnotations(fault), { signal });
+  }
+}
+
+function keyOfRecord({ metadata }: KubeObject): { readonly namespace: string; readonly uid: string } {
+  return { namespace: metadata.namespace ?? '', uid: metadata.uid ?? '' };
+}
+
+function newRecord(object: KubeObject): SigningRecord {
+  const run = { kind: 'TaskRun' as const, name: object.metadata.name };
+  return { ...keyOfRecord(object), run, phase: 'Failed', artifacts: [] };
+}

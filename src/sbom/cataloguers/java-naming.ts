@@ -1,0 +1,128 @@
+import { defined } from './formats/json-fields.ts';
+import type { JavaArchive } from './java-archive.ts';
+import { wellKnownGroup } from './java-groups.ts';
+import type { MavenPom } from './java-pom.ts';
+
+/** Maven coordinates of an archive, as far as it lets them be known. */
+export interface JavaName {
+  readonly group?: string;
+  readonly artifact: string;
+  readonly version?: string;
+  /** The pom that these are of. */
+  readonly pom?: MavenPom;
+  /** 0 to 1: how sure the coordinates are. */
+  readonly confidence: number;
+}
+
+/** Words that belong to a version, not to a name: `1.0-beta-2`, `31.1-jre`. */
+const qualifier = /^(?:alpha|beta|rc|cr|m|b|sp|ga|final|release|snapshot|jre|android|incubating|pre|dev|ea|lts|hadoop)\d*$/i;
+
+/** Splits `log4j-1.2-api-2.17.1` into name and version. Linear in the name's length. */
+export function splitArchiveName(fileName: string): { name: string; version?: string } {
+  const base = fileName.slice(fileName.lastIndexOf('/') + 1);
+  const dot = base.lastIndexOf('.');
+  const stem = dot > 0 ? base.slice(0, dot) : base;
+  const parts = stem.split('-');
+  const isNumber = (part: string): boolean => /^(?:v?\d|r\d|build\d)/.test(part);
+  const starts = parts.flatMap((part, index) => (index > 0 && isNumber(part) ? [index] : []));
+  // A number with a word after it that no version has is part of the name: the version starts behind that word.
+  const start = starts.find((index) =>
+    parts.slice(index + 1).every((part) => isNumber(part) || qualifier.test(part) || !hasNumberAfter(parts, part)),
+  );
+  if (start === undefined) return splitOtherSeparators(stem);
+  return { name: parts.slice(0, start).join('-'), version: parts.slice(start).join('-') };
+}
+
+function hasNumberAfter(parts: readonly string[], part: string): boolean {
+  return parts.slice(parts.indexOf(part) + 1).some((later) => /^\d+\.\d/.test(later));
+}
+
+/** Some name archives `name_1.2.3` (OSGi) or `name.1.2.3`. */
+function splitOtherSeparators(stem: string): { name: string; version?: string } {
+  const match = /[._](?=v?\d+\.\d[\w.]*$)/.exec(stem);
+  if (match === null || match.index === 0) return { name: stem };
+  return { name: stem.slice(0, match.index), version: stem.slice(match.index + 1) };
+}
+
+/** Works out an archive's coordinates; `fileName` is that of the file or entry. Undefined: it shows no name at all. */
+export function nameArchive(archive: JavaArchive, fileName: string): JavaName | undefined {
+  const file = splitArchiveName(fileName);
+  const manifest = archive.manifest ?? {};
+  const version = file.version ?? versionOf(manifest);
+  const pom = mainPom(archive, { ...file, ...defined({ version }) });
+  if (pom !== undefined) {
+    const group = pom.group ?? groupOf(manifest, pom.artifact);
+    const confidence = pom.version === undefined ? 0.8 : 1;
+    return { artifact: pom.artifact, confidence, pom, ...defined({ group, version: pom.version ?? version }) };
+  }
+  if (file.name === '') return undefined;
+  const artifact = artifactOf(file.name);
+  return {
+    artifact,
+    group: wellKnownGroup(artifact, version) ?? groupOf(manifest, artifact) ?? artifact,
+    confidence: version === undefined ? 0.4 : 0.6,
+    ...defined({ version }),
+  };
+}
+
+/** The pom of the archive itself, among those of what was shaded into it. */
+function mainPom(archive: JavaArchive, file: { name: string; version?: string }): MavenPom | undefined {
+  const poms = archive.poms ?? [];
+  const exact = poms.filter(({ artifact }) => artifact === file.name);
+  const sameVersion = exact.find(({ version }) => version === file.version);
+  if (exact.length > 0) return sameVersion ?? exact[0];
+  const alike = poms.filter(
+    ({ artifact, group }) =>
+      file.name === `${group ?? ''}.${artifact}` || artifact.startsWith(file.name) || file.name.endsWith(artifact),
+  );
+  if (alike.length > 0) return alike.find(({ version }) => version === file.version) ?? alike[0];
+  // An application's archive is often renamed; what it was built as, its only pom tells.
+  const isApplication = archive.manifest?.['spring-boot-version'] !== undefined || file.version === undefined;
+  return poms.length === 1 && isApplication ? poms[0] : undefined;
+}
+
+/** `artifact` of `com.example.artifact`; Eclipse's artifacts have the dots in their names. */
+function artifactOf(name: string): string {
+  const parts = name.split('.');
+  const isGrouped = parts.length > 2 && parts.every((part) => /^[a-z_]/i.test(part)) && !name.startsWith('org.eclipse.');
+  return isGrouped ? (parts.at(-1) ?? name) : name;
+}
+
+function versionOf(manifest: Readonly<Record<string, string>>): string | undefined {
+  const names = ['implementation-version', 'specification-version', 'plugin-version', 'bundle-version'];
+  const found = names.map((name) => manifest[name]).find((value) => value !== undefined && /^[\w.+-]+$/.test(value));
+  return found;
+}
+
+/** The attributes in which builds write the Maven group, or a package name that begins with it; surest first. */
+const groupAttributes = [
+  'group-id',
+  'bundle-symbolicname',
+  'extension-name',
+  'specification-vendor',
+  'implementation-vendor',
+  'implementation-vendor-id',
+  'implementation-title',
+  'automatic-module-name',
+  'main-class',
+];
+
+/** Groups are domain names backwards; the top-level domains are those under which Java projects publish. */
+const domainName =
+  /^(?:com|org|net|io|edu|gov|dev|app|me|info|biz|ai|tech|cloud|ch|cn|co|de|eu|fr|it|jp|nl|pl|ru|uk|us|jakarta|javax)(?:\.[\w-]+)+$/;
+
+function groupOf(manifest: Readonly<Record<string, string>>, artifact: string): string | undefined {
+  for (const attribute of groupAttributes) {
+    const [value = ''] = (manifest[attribute] ?? '').split(';');
+    const group = value.trim();
+    if (domainName.test(group)) return withoutArtifact(group, artifact);
+  }
+  return undefined;
+}
+
+/** maven-bundle-plugin names bundles `<group>.<artifact>`. */
+function withoutArtifact(name: string, artifact: string): string {
+  const suffix = [`.${artifact}`, `.${artifact.replaceAll('-', '.')}`].find((one) => name.endsWith(one));
+  const group = suffix === undefined ? name : name.slice(0, -suffix.length);
+  return group.includes('.') ? group : name;
+}

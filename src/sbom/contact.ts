@@ -1,0 +1,10 @@
+/** Name and address of `Jane Doe <jane@example.org>`, the form of Debian's, Alpine's and npm's maintainer fields. */
+export function parseContact(text: string): { readonly name: string; readonly email?: string } {
+  const open = text.lastIndexOf('<');
+  const close = text.indexOf('>', open);
+  const email = open >= 0 && close > open ? text.slice(open + 1, close).trim() : '';
+  const name = (open >= 0 ? text.slice(0, open) : text).trim();
+  // The address format of the BOM's schema is strict; one that it would refuse is left out.
+  const isPlain = /^[\w.+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)+$/i.test(email);
+  return { name: name || email || text.trim(), ...(isPlain ? { email } : {}) };
+}

@@ -1,0 +1,68 @@
+import { sign, verify } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { AppError } from '../model/errors.ts';
+
+/**
+ * The hash that cosign signs with for a key (sigstore `GetDefaultPublicKeyDetails`): the curve's own for ECDSA,
+ * SHA-256 for RSA (PKCS #1 v1.5), none for Ed25519, which hashes by itself. Throws ERR_KEY_UNSUPPORTED.
+ */
+export function hashFor(key: KeyObject): 'sha256' | 'sha384' | 'sha512' | undefined {
+  const curve = key.asymmetricKeyDetails?.namedCurve;
+  switch (key.asymmetricKeyType) {
+    case 'ec':
+      if (curve === 'prime256v1') return 'sha256';
+      if (curve === 'secp384r1') return 'sha384';
+      if (curve === 'secp521r1') return 'sha512';
+      break;
+    case 'rsa':
+      if ((key.asymmetricKeyDetails?.modulusLength ?? 0) >= 2048) return 'sha256';
+      break;
+    case 'ed25519':
+      return undefined;
+    default:
+  }
+  throw new AppError('ERR_KEY_UNSUPPORTED', `a ${describe(key)} key cannot sign`, {
+    kind: 'permanent',
+    remedy: 'Use ECDSA on P-256, P-384 or P-521, RSA of at least 2048 bits, or Ed25519.',
+  });
+}
+
+/** Signature of `data` as cosign makes it with this kind of key; computed off the main thread. */
+export function signWith(privateKey: KeyObject, data: Uint8Array): Promise<Uint8Array> {
+  const algorithm = hashFor(privateKey) ?? null;
+  return new Promise((resolve, reject) => {
+    sign(algorithm, data, privateKey, (error, signature) => {
+      if (error === null) resolve(signature);
+      else reject(error);
+    });
+  });
+}
+
+/**
+ * True if `signature` over `data` is valid. Besides {@link hashFor}'s hash SHA-256 is tried: older cosign releases and
+ * Rekor's dsse entries use it with every curve.
+ */
+export function isSignatureValid(publicKey: KeyObject, data: Uint8Array, signature: Uint8Array): boolean {
+  const own = hashFor(publicKey);
+  const hashes = own === undefined ? [null] : [...new Set([own, 'sha256'])];
+  return hashes.some((hash) => isValidWith(hash, publicKey, data, signature));
+}
+
+function isValidWith(
+  hash: string | null,
+  publicKey: KeyObject,
+  data: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  try {
+    return verify(hash, data, publicKey, signature);
+  } catch {
+    // OpenSSL throws on signatures that do not even parse: they are invalid like any other.
+    return false;
+  }
+}
+
+function describe(key: KeyObject): string {
+  const detail = key.asymmetricKeyDetails?.namedCurve ?? key.asymmetricKeyDetails?.modulusLength ?? '';
+  return `${key.asymmetricKeyType ?? key.type} ${detail}`.trim();
+}
