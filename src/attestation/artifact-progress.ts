@@ -15,6 +15,7 @@ export class ArtifactProgress {
   readonly planned: PlannedArtifact;
   readonly #fingerprints: Set<string>;
   readonly #stored = new Map<string, RecordedDestination>();
+  readonly #unclear = new Set<string>();
   #entry: RecordedLogEntry | undefined;
   #fault: AppError | undefined;
 
@@ -30,9 +31,12 @@ export class ArtifactProgress {
     return this.missing.length > 0 || this.planned.isKeptOnRun;
   }
 
-  /** Destinations that do not hold the artifact yet. */
+  /** Destinations that are known not to hold the artifact yet. */
   get missing(): readonly Destination[] {
-    return this.planned.destinations.filter((destination) => !this.#stored.has(destinationKey(destination)));
+    return this.planned.destinations.filter((destination) => {
+      const key = destinationKey(destination);
+      return !this.#stored.has(key) && !this.#unclear.has(key);
+    });
   }
 
   get fault(): AppError | undefined {
@@ -50,6 +54,12 @@ export class ArtifactProgress {
 
   noteStored(destination: Destination, ref: string): void {
     this.#stored.set(destinationKey(destination), { layout: destination.layout, ref });
+  }
+
+  /** Notes that a destination cannot be looked into: writing there blindly could leave the same evidence twice. */
+  noteUnclear(destination: Destination, fault: AppError): void {
+    this.#unclear.add(destinationKey(destination));
+    this.noteFault(fault);
   }
 
   /** Notes what went wrong; a permanent fault outweighs a passing one. */

@@ -6,12 +6,16 @@ import { ArtifactProgress, noteFault } from './artifact-progress.ts';
 import type { SignedProgress } from './artifact-progress.ts';
 import { timed } from './attestation-parts.ts';
 import type { AttestationParts } from './attestation-parts.ts';
+import { artifactKey } from './planned-artifact.ts';
 import type { PlannedArtifact } from './planned-artifact.ts';
 import { logArtifact, signArtifact } from './signed-artifact.ts';
 import type { SignedArtifact } from './signed-artifact.ts';
 import { isRunFault } from './run-fault.ts';
 import { storeEvidence } from './store-evidence.ts';
 import { surveyEvidence } from './survey-evidence.ts';
+
+// Bound of the SigningRecord's schema.
+const maxRecordedArtifacts = 1000;
 
 /** One build whose artifacts are to be signed, logged and stored. */
 export interface AttestationJob {
@@ -41,7 +45,8 @@ export interface AttestationOutcome {
 /**
  * Signs, logs and stores what is missing of the job's artifacts and keeps the record of it. A fault in one artifact or
  * destination leaves the others alone and is given in the outcome. Intent is recorded before anything reaches the log
- * (design: the log monitor tells our entries from an intruder's). Throws what the signer and the record store throw.
+ * (design: the log monitor tells our entries from an intruder's). What is signed stays in `parts.pending` until the
+ * caller has marked the run. Throws what the signer and the record store throw.
  */
 export async function attestBuild(
   job: AttestationJob,
@@ -68,7 +73,6 @@ export async function attestBuild(
 
   const faults = [...job.faults, ...progress.flatMap(({ fault }) => (fault === undefined ? [] : [fault]))];
   record = await parts.records.save(withProgress(record, progress, phaseOf(faults), faults[0]), options);
-  if (faults.length === 0) parts.pending.forget(job.run.uid, job.artifacts);
   return { record, signed: logged.map(({ artifact }) => artifact), faults };
 }
 
@@ -139,9 +143,12 @@ function withProgress(
   phase: SigningRecord['phase'],
   fault?: AppError,
 ): SigningRecord {
-  const artifacts = progress.map((artifact) => artifact.toRecorded());
+  const planned = new Set(progress.map((artifact) => artifactKey(artifact.planned)));
+  // What an earlier plan of this run meant to sign may be in the log all the same.
+  const superseded = record.artifacts.filter((artifact) => !planned.has(artifactKey(artifact)));
+  const artifacts = [...progress.map((artifact) => artifact.toRecorded()), ...superseded];
   const text = fault === undefined ? {} : { fault: `${fault.code}: ${fault.message}` };
-  return { ...record, phase, artifacts, ...text };
+  return { ...record, phase, artifacts: artifacts.slice(0, maxRecordedArtifacts), ...text };
 }
 
 function phaseOf(faults: readonly AppError[]): SigningRecord['phase'] {

@@ -13,6 +13,7 @@ import type { TaskRun } from '../tekton/task-run.ts';
 import { planArtifacts } from './plan-artifacts.ts';
 import type { PlannedStatement } from './plan-artifacts.ts';
 import type { PlannedArtifact } from './planned-artifact.ts';
+import { isRunFault } from './run-fault.ts';
 import { resolveSubjects } from './resolve-subjects.ts';
 import type { ResolvedImage } from './resolve-subjects.ts';
 
@@ -70,8 +71,8 @@ export function findBuild(run: TaskRun): BuildFindings {
 
 /**
  * Plans what is signed for a run: asks the registry for its image subjects, makes the provenance statement and the further
- * statements. What cannot be signed is a fault in the plan; the rest is unaffected. Throws ERR_STATEMENT_ENCODE,
- * ERR_STATEMENT_FORMAT.
+ * statements. What cannot be signed is a fault in the plan; the rest is unaffected, except that the provenance waits
+ * until every subject is either found or known to be missing. Throws ERR_STATEMENT_ENCODE, ERR_STATEMENT_FORMAT.
  */
 export async function planBuild(
   run: TaskRun,
@@ -85,7 +86,9 @@ export async function planBuild(
   const { subjects: found, materials, problems } = findBuild(run);
   const { images, subjects, hasOtherSubjects, faults } = await resolveSubjects(found, parts.store, parts);
   const statements: PlannedStatement[] = [];
-  if (policy.provenance !== undefined && subjects.length > 0) {
+  // A subject that cannot be asked for now would be left out, and the next try would make another provenance.
+  const areSubjectsKnown = faults.every(isRunFault);
+  if (policy.provenance !== undefined && areSubjectsKnown && subjects.length > 0) {
     const build = getProvenanceBuilder(policy.provenance.format);
     const { builderId, inRegistry } = policy.provenance;
     statements.push({

@@ -38,9 +38,14 @@ export interface PlannedArtifact {
   readonly isKeptOnRun: boolean;
 }
 
-/** Gives the artifact with the digest of its payload. */
+/** Gives the artifact with the digest of its payload, and each destination once. */
 export function planArtifact(artifact: Omit<PlannedArtifact, 'payloadDigest'>): PlannedArtifact {
-  return { ...artifact, payloadDigest: digestOf(artifact.payload) };
+  const destinations = new Map(artifact.destinations.map((place) => [destinationKey(place), place]));
+  return {
+    ...artifact,
+    destinations: [...destinations.values()],
+    payloadDigest: digestOf(artifact.payload),
+  };
 }
 
 /** What tells one artifact of a run from another. The payload is part of it: a changed payload is another artifact. */

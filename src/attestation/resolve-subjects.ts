@@ -1,4 +1,4 @@
-import { AppError, isAppError, messageOf } from '../model/errors.ts';
+import { AppError, isAppError, isPassing, messageOf } from '../model/errors.ts';
 import { splitDigest } from '../model/digest.ts';
 import { formatRepository } from '../model/image-reference.ts';
 import type { PinnedImage } from '../model/image-reference.ts';
@@ -17,6 +17,8 @@ export interface NamedSubject {
 /** An image that the registry holds, with the descriptor of its manifest. */
 export interface ResolvedImage extends PinnedImage {
   readonly descriptor: Descriptor;
+  /** For a platform manifest: the image index that lists it. */
+  readonly index?: ResolvedImage;
 }
 
 /** The subjects that hold after asking the registry, and what is wrong with the others. */
@@ -85,13 +87,14 @@ async function resolveImage(
     const manifest = await store.getManifest(image.repository, image.digest, options);
     if (manifest === undefined) return absent(image);
     const platforms = listPlatformManifests(manifest);
-    return [manifest.descriptor, ...platforms].map((descriptor) => ({
-      repository: image.repository,
-      digest: descriptor.digest,
-      descriptor,
-    }));
+    const top: ResolvedImage = { ...image, descriptor: manifest.descriptor };
+    const { repository } = image;
+    return [
+      top,
+      ...platforms.map((descriptor) => ({ repository, digest: descriptor.digest, descriptor, index: top })),
+    ];
   } catch (error) {
-    if (isUnreadableContent(error)) return unreadable(image, error);
+    if (isUnreadableContent(error) && !isPassing(error)) return unreadable(image, error);
     if (isAppError(error)) return error;
     throw error;
   }

@@ -16,5 +16,6 @@ const runFaults = new Set([
 
 /** True for a fault that only another run can mend. */
 export function isRunFault(fault: AppError): boolean {
-  return runFaults.has(fault.code);
+  // What makes an image impossible to catalogue does not pass either.
+  return runFaults.has(fault.code) || (fault.code.startsWith('ERR_SBOM_') && fault.kind === 'permanent');
 }

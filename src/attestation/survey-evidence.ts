@@ -4,13 +4,14 @@ import { listBundles } from '../registry/attachments-by-referrer.ts';
 import type { ImageStore } from '../registry/image-store.ts';
 import { isUnreadableContent } from '../registry/registry-faults.ts';
 import { registryLimits } from '../registry/registry-limits.ts';
+import { isAppError } from '../model/errors.ts';
 import { formatRepository } from '../model/image-reference.ts';
 import type { PinnedImage } from '../model/image-reference.ts';
 import type { EvidenceLayout } from '../model/signing-record.ts';
 import type { ArtifactProgress } from './artifact-progress.ts';
 import type { FoundEvidence, OwnEvidence } from './own-evidence.ts';
 import { attachmentKindOf, destinationKey } from './planned-artifact.ts';
-import type { Destination, PayloadForm } from './planned-artifact.ts';
+import type { Destination, PayloadForm, PlannedArtifact } from './planned-artifact.ts';
 
 /** How evidence is looked for and judged. */
 export interface SurveyOptions {
@@ -28,7 +29,8 @@ export interface LocatedEvidence extends FoundEvidence {
 
 /**
  * Notes with each artifact which of its destinations hold it already, verified as ours. What an earlier try recorded is
- * not enough: registries lose things, and records can be written by others.
+ * not enough: registries lose things, and records can be written by others. A place that cannot be looked into is a
+ * fault of the artifacts that belong there, and leaves the others alone.
  */
 export async function surveyEvidence(
   progress: readonly ArtifactProgress[],
@@ -44,14 +46,22 @@ export async function surveyEvidence(
   await Promise.all(
     [...places.values()].map(async ({ destination, form }) => {
       const { image, repository, layout } = destination;
-      const found = await findOwnEvidence(
-        store,
-        { repository, digest: image.digest },
-        { ...options, layout, form },
+      const wanted = progress.filter(
+        ({ planned }) => planned.form === form && belongsTo(planned, destination),
       );
-      noteFound(progress, destination, form, found);
+      try {
+        const place = { repository, digest: image.digest };
+        noteFound(wanted, destination, await findOwnEvidence(store, place, { ...options, layout, form }));
+      } catch (error) {
+        if (!isAppError(error)) throw error;
+        for (const artifact of wanted) artifact.noteUnclear(destination, error);
+      }
     }),
   );
+}
+
+function belongsTo({ destinations }: PlannedArtifact, place: Destination): boolean {
+  return destinations.some((own) => destinationKey(own) === destinationKey(place));
 }
 
 /** All evidence of one layout and form beside an image that verifies as our own, newest first, within bounds. */
@@ -72,11 +82,10 @@ async function fromTag(
   const newest = attachments.toReversed().slice(0, registryLimits.duplicateCandidates);
   const found: LocatedEvidence[] = [];
   for (const { descriptor, annotations, load } of newest) {
-    const content = await load({ signal });
-    const verified = evidence.verify(
-      { layout: 'tag', mediaType: descriptor.mediaType, content, annotations },
-      key,
-    );
+    const content = await orNothing(() => load({ signal }));
+    if (content === undefined) continue;
+    const { mediaType } = descriptor;
+    const verified = evidence.verify({ layout: 'tag', mediaType, content, annotations }, key);
     if (verified !== undefined) found.push({ ...verified, ref: refOf(image, descriptor.digest) });
   }
   return found;
@@ -108,16 +117,13 @@ async function orNothing<Content>(load: () => Promise<Content>): Promise<Content
 }
 
 function noteFound(
-  progress: readonly ArtifactProgress[],
-  place: Destination,
-  form: PayloadForm,
+  wanted: readonly ArtifactProgress[],
+  destination: Destination,
   found: readonly LocatedEvidence[],
 ): void {
-  for (const artifact of progress) {
-    const { planned } = artifact;
-    const destination = planned.destinations.find((own) => destinationKey(own) === destinationKey(place));
-    const match = found.find(({ payloadDigest }) => payloadDigest === planned.payloadDigest);
-    if (planned.form !== form || destination === undefined || match === undefined) continue;
+  for (const artifact of wanted) {
+    const match = found.find(({ payloadDigest }) => payloadDigest === artifact.planned.payloadDigest);
+    if (match === undefined) continue;
     artifact.noteStored(destination, match.ref);
     if (match.entry !== undefined) artifact.noteEntry(match.entry);
   }

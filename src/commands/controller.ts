@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { createSbomSource } from '../attestation/sbom-statements.ts';
 import { TaskRunReconciler } from '../reconcilers/task-run-reconciler.ts';
 import { RunNotices } from '../reconcilers/run-notices.ts';
 import { TaskRunController } from '../reconcilers/task-run-controller.ts';
@@ -16,6 +17,7 @@ import {
   buildPolicyOf,
   createAttestationParts,
   createRegistries,
+  createSbomGenerator,
   hostTrustOf,
 } from './wiring/attestation.ts';
 import { readChainsConfigMap } from './wiring/chains-config-map.ts';
@@ -145,6 +147,8 @@ async function createController(wiring: ControllerWiring): Promise<TaskRunContro
     clock,
     log,
   });
+  const bomGenerator = createSbomGenerator(settings, packageVersion());
+  if (bomGenerator !== undefined) closing.use(bomGenerator);
   const registries = createRegistries(settings, dispatchers, clock);
   const pullSecrets = new PullSecretSource({ client });
   const ownCredentials = processCredentials(environment);
@@ -152,7 +156,7 @@ async function createController(wiring: ControllerWiring): Promise<TaskRunContro
     client,
     attestation,
     policy: buildPolicyOf(settings),
-    sources: [],
+    sources: bomGenerator === undefined ? [] : [createSbomSource(bomGenerator)],
     storeFor: (run) => registries.withCredentials(credentialsOfRun(run, pullSecrets, ownCredentials)),
     managedBy: settings.controller.managedBy,
     holdDeletionMs: settings.controller.holdDeletionMs,

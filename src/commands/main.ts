@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { controllerCommand } from './controller.ts';
 import { describeFailure, exitCodeOf, exitCodes } from './exit-code.ts';
+import { previewCommand } from './preview.ts';
 import { packageVersion } from './wiring/version.ts';
 
 const stopping = new AbortController();
@@ -15,6 +16,7 @@ const program = new Command('chainwright')
   .description('Signs and attests what Tekton builds.')
   .version(packageVersion())
   .addCommand(controllerCommand(context))
+  .addCommand(previewCommand(context))
   .exitOverride();
 
 try {

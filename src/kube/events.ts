@@ -28,7 +28,7 @@ export const eventReasons = {
 } as const;
 
 /** One of {@link eventReasons}. */
-export type EventReason = (typeof eventReasons)[keyof typeof eventReasons];
+type EventReason = (typeof eventReasons)[keyof typeof eventReasons];
 
 /** What to tell about an object. */
 export interface EventNotice {

@@ -9,7 +9,7 @@ import { qualifiedNameOf } from './resource-type.ts';
 import type { ResourceType } from './resource-type.ts';
 
 /** Who is told what a {@link Reflector} sees; nothing here may throw. */
-export interface ReflectorSink {
+interface ReflectorSink {
   listBegins(): void;
   listed(object: KubeObject): void;
   listEnded(): void;

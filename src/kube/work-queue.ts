@@ -13,7 +13,7 @@ export interface WorkResult {
 }
 
 /** Works off one key; a throw means: try again later. */
-export type Worker = (
+type Worker = (
   key: string,
   options: {
     readonly signal: AbortSignal;

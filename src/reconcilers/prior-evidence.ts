@@ -1,4 +1,4 @@
-import type { PinnedImage } from '../model/image-reference.ts';
+import type { PinnedImage, Repository } from '../model/image-reference.ts';
 import type { SigningKey } from '../model/signature.ts';
 import type { OwnEvidence } from '../attestation/own-evidence.ts';
 import { findOwnEvidence } from '../attestation/survey-evidence.ts';
@@ -12,6 +12,8 @@ import type { TaskRun } from '../tekton/task-run.ts';
 /** What looking for evidence of an earlier signer takes. */
 export interface PriorEvidenceOptions {
   readonly store: ImageStore;
+  /** The repository that gathers all evidence tags, if the settings name one. */
+  readonly evidenceRepository: Repository | undefined;
   readonly evidence: OwnEvidence;
   readonly key: SigningKey;
   readonly signal: AbortSignal;
@@ -35,7 +37,9 @@ async function hasProvenance(
   options: PriorEvidenceOptions,
 ): Promise<boolean> {
   for (const layout of ['tag', 'referrer'] as const) {
-    const found = await findOwnEvidence(options.store, image, { ...options, layout, form: 'statement' });
+    const gathered = layout === 'tag' ? options.evidenceRepository : undefined;
+    const place = { repository: gathered ?? image.repository, digest: image.digest };
+    const found = await findOwnEvidence(options.store, place, { ...options, layout, form: 'statement' });
     if (found.some(({ payload }) => isProvenanceOf(payload, run, image))) return true;
   }
   return false;

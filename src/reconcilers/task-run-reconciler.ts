@@ -107,17 +107,17 @@ export class TaskRunReconciler {
 
   async #settle(work: Work): Promise<void> {
     const { object, signal } = work;
-    if (await this.#isMarkBelieved(work)) {
-      await removeRunFinalizer(this.#parts.client, object, { signal });
-      this.#parts.metrics.runReconciled('skipped');
-      return;
-    }
     try {
-      await this.#sign(work);
+      if (!(await this.#isMarkBelieved(work))) {
+        await this.#sign(work);
+        return;
+      }
     } catch (error) {
       if (isAppError(error) && !signal.aborted) await this.#delay(work, error);
       throw error;
     }
+    await removeRunFinalizer(this.#parts.client, object, { signal });
+    this.#parts.metrics.runReconciled('skipped');
   }
 
   /** Design, ruling 8: a mark counts with a finished record, or with evidence that verifies under our identity. */
@@ -128,11 +128,13 @@ export class TaskRunReconciler {
     const { namespace, uid } = run.metadata;
     const record = await records.find({ namespace, uid }, { signal });
     if (record?.phase === (mark === 'true' ? 'Complete' : 'Failed')) return true;
-    if (mark === 'true') {
+    // With a record of ours that is not complete, the mark cannot be ours, and we know that something is missing.
+    if (mark === 'true' && record === undefined) {
       const key = await signer.acquire({ signal });
       const store = this.#parts.storeFor(run);
-      if (await hasPriorEvidence(run, { store, evidence, key, signal })) {
-        await records.save({ ...(record ?? newRecord(object)), phase: 'Complete' }, { signal });
+      const { evidenceRepository } = this.#parts.policy;
+      if (await hasPriorEvidence(run, { store, evidenceRepository, evidence, key, signal })) {
+        await records.save({ ...newRecord(object), phase: 'Complete' }, { signal });
         log.info('adopted a run that was signed before', {});
         return true;
       }
@@ -150,7 +152,6 @@ export class TaskRunReconciler {
       isDeleted ? object : addRunFinalizer(client, object, { signal }),
       timed(attestation, 'subject-check', () => planBuild(run, policy, { store, sources, signal })),
     ]);
-    if (held === undefined) return;
     const current = { ...object, metadata: held.metadata };
     if (plan.artifacts.length === 0 && plan.faults.length === 0) {
       await this.#markNothingToSign({ ...work, object: current });
@@ -171,8 +172,9 @@ export class TaskRunReconciler {
   async #markNothingToSign({ object, signal, log }: Work): Promise<void> {
     const { client, attestation, notices, metrics } = this.#parts;
     const { records } = attestation;
-    const earlier = await records.find(keyOfRecord(object), { signal });
-    await records.save({ ...(earlier ?? newRecord(object)), phase: 'Complete', artifacts: [] }, { signal });
+    const { fault: _, ...record } =
+      (await records.find(keyOfRecord(object), { signal })) ?? newRecord(object);
+    await records.save({ ...record, phase: 'Complete' }, { signal });
     await completeRun(client, object, nothingToSignAnnotations(), { signal });
     notices.nothingToSign(object);
     metrics.runReconciled('nothing-to-sign');
@@ -194,10 +196,12 @@ export class TaskRunReconciler {
     if (worth !== undefined) throw worth;
     const [fault] = faults;
     if (fault !== undefined) {
-      await this.#giveUp({ object, signal, log }, outcome.record, fault);
+      await this.#giveUp({ object, signal, log }, outcome.record, fault, onRun);
+      attestation.pending.forget(run.metadata.uid, plan.artifacts);
       return;
     }
     await completeRun(client, object, { ...signedAnnotations(outcome.record), ...onRun }, { signal });
+    attestation.pending.forget(run.metadata.uid, plan.artifacts);
     notices.signed(object, outcome.record);
     metrics.runReconciled('signed');
     const completedMs = Date.parse(run.status.completionTime ?? '');
@@ -217,12 +221,13 @@ export class TaskRunReconciler {
     { object, signal, log }: Omit<Work, 'run'>,
     record: SigningRecord,
     fault: AppError,
+    onRun: RunAnnotations = {},
   ): Promise<void> {
     const { client, attestation, notices, metrics } = this.#parts;
     if (record.phase !== 'Failed' || record.version === undefined) {
       await attestation.records.save({ ...record, phase: 'Failed', fault: faultText(fault) }, { signal });
     }
-    await completeRun(client, object, failedAnnotations(record, fault), { signal });
+    await completeRun(client, object, { ...failedAnnotations(record, fault), ...onRun }, { signal });
     notices.failed(object, fault);
     metrics.runReconciled('failed');
     metrics.faultOccurred(fault.code, fault.kind);

@@ -32,18 +32,21 @@ export function bomRefOf({ ref }: Pick<FoundComponent, 'ref'>): string {
 }
 
 /** A found component in the library's model; `layers` are the digests of the image's layers, lowest first. */
-export function toBomComponent(found: FoundComponent, layers: readonly string[], detail: BomDetail): Models.Component {
-  const component = new Models.Component(types[found.type ?? 'library'], found.name, { bomRef: bomRefOf(found) });
-  setTexts(component, found);
+export function toBomComponent(
+  found: FoundComponent,
+  layers: readonly string[],
+  detail: BomDetail,
+): Models.Component {
+  const component = new Models.Component(types[found.type ?? 'library'], found.name, {
+    bomRef: bomRefOf(found),
+  });
+  describe(component, found);
   if (found.scope !== undefined) component.scope = scopes[found.scope];
   if (found.supplier !== undefined) component.supplier = toEntity(found.supplier);
   for (const licence of toLicences(found.licences ?? [])) {
     if (licence.kind !== 'name' || detail.namedLicences) component.licenses.add(toModel(licence));
   }
   for (const { algorithm, hex } of found.hashes ?? []) component.hashes.set(toAlgorithm(algorithm), hex);
-  for (const { type, url } of found.externalReferences ?? []) {
-    component.externalReferences.add(new Models.ExternalReference(url, references[type]));
-  }
   const layerDigest = detail.layers ? layers[found.locations[0].layer] : undefined;
   for (const [name, value] of propertiesOf(found, layerDigest)) {
     component.properties.add(new Models.Property(propertyPrefix + name, value));
@@ -51,7 +54,10 @@ export function toBomComponent(found: FoundComponent, layers: readonly string[],
   return component;
 }
 
-function setTexts(component: Models.Component, found: FoundComponent): void {
+function describe(component: Models.Component, found: FoundComponent): void {
+  for (const { type, url } of found.externalReferences ?? []) {
+    component.externalReferences.add(new Models.ExternalReference(url, references[type]));
+  }
   if (found.version !== undefined) component.version = found.version;
   if (found.group !== undefined) component.group = found.group;
   if (found.description !== undefined) component.description = found.description;
@@ -60,7 +66,10 @@ function setTexts(component: Models.Component, found: FoundComponent): void {
   if (found.cpe !== undefined) component.cpe = found.cpe;
 }
 
-function propertiesOf(found: FoundComponent, layerDigest: string | undefined): readonly (readonly [string, string])[] {
+function propertiesOf(
+  found: FoundComponent,
+  layerDigest: string | undefined,
+): readonly (readonly [string, string])[] {
   return [
     ...Object.entries(found.properties ?? {}),
     ...(layerDigest === undefined ? [] : [['layer:digest', layerDigest] as const]),
@@ -68,7 +77,11 @@ function propertiesOf(found: FoundComponent, layerDigest: string | undefined): r
   ];
 }
 
-function toEntity({ name, email, url }: NonNullable<FoundComponent['supplier']>): Models.OrganizationalEntity {
+function toEntity({
+  name,
+  email,
+  url,
+}: NonNullable<FoundComponent['supplier']>): Models.OrganizationalEntity {
   const entity = new Models.OrganizationalEntity({ name });
   if (url !== undefined) entity.url.add(url);
   if (email !== undefined) entity.contact.add(new Models.OrganizationalContact({ name, email }));

@@ -46,7 +46,12 @@ export function writeBom(
   detail: BomDetail = bomDetails[0],
 ): BomDocument {
   const found = dropDanglingEdges(inventory.components);
-  const serialNumber = serialNumberOf([source.digest, source.name, source.tag ?? '', JSON.stringify([settings, detail])]);
+  const serialNumber = serialNumberOf([
+    source.digest,
+    source.name,
+    source.tag ?? '',
+    JSON.stringify([settings, detail]),
+  ]);
   const bom = new Models.Bom({ serialNumber });
   const image = describeBom(bom, source, settings);
   linkComponents(bom, image, found, { layers: source.layers.map(({ digest }) => digest), detail });
@@ -83,7 +88,9 @@ function describeBom(bom: Models.Bom, source: LayerSource, settings: BomSettings
   const { metadata } = bom;
   const created = new Date(source.config.created ?? epoch);
   metadata.timestamp = Number.isNaN(created.getTime()) ? new Date(epoch) : created;
-  metadata.lifecycles.add(new Models.NamedLifecycle('image-layers', { description: 'read from the layers of a built image' }));
+  metadata.lifecycles.add(
+    new Models.NamedLifecycle('image-layers', { description: 'read from the layers of a built image' }),
+  );
   metadata.lifecycles.add(Enums.LifecyclePhase.PostBuild);
   const { generator } = settings;
   metadata.tools.components.add(
@@ -113,7 +120,8 @@ function contactOf({ name, email }: BomPublisher): { name: string; email?: strin
 function toEntity(publisher: BomPublisher): Models.OrganizationalEntity {
   const entity = new Models.OrganizationalEntity({ name: publisher.name });
   if (publisher.url !== undefined) entity.url.add(publisher.url);
-  if (publisher.email !== undefined) entity.contact.add(new Models.OrganizationalContact(contactOf(publisher)));
+  if (publisher.email !== undefined)
+    entity.contact.add(new Models.OrganizationalContact(contactOf(publisher)));
   return entity;
 }
 
@@ -121,7 +129,12 @@ function gapProperty({ cataloguer, path, reason }: Gap): Models.Property {
   return new Models.Property(`${propertyPrefix}gap`, `${cataloguer}: ${path}: ${reason}`);
 }
 
-function reducedProperty({ occurrences, layers, developmentEdges, namedLicences }: BomDetail): Models.Property {
+function reducedProperty({
+  occurrences,
+  layers,
+  developmentEdges,
+  namedLicences,
+}: BomDetail): Models.Property {
   const kept = `occurrences<=${occurrences} layers=${layers} development-edges=${developmentEdges} named-licences=${namedLicences}`;
   return new Models.Property(`${propertyPrefix}reduced`, kept);
 }

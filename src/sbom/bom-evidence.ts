@@ -26,7 +26,10 @@ export function compositionsOf(root: string, found: readonly FoundComponent[], h
     const refs = found.filter((one) => gradeOf(one) === aggregate).map(bomRefOf);
     return refs.length === 0 ? [] : [{ aggregate, dependencies: refs }];
   });
-  return [{ aggregate: hasGaps ? 'incomplete' : 'unknown', assemblies: [root], dependencies: [root] }, ...dependencies];
+  return [
+    { aggregate: hasGaps ? 'incomplete' : 'unknown', assemblies: [root], dependencies: [root] },
+    ...dependencies,
+  ];
 }
 
 function gradeOf({ dependencies, incomplete }: FoundComponent): 'complete' | 'incomplete' | 'unknown' {

@@ -58,7 +58,11 @@ export class BomGenerator implements AsyncDisposable {
     const key = `${source.digest} ${source.name} ${source.tag ?? ''}`;
     const done = this.#done.get(key);
     if (done !== undefined) return done;
-    return await this.#running.join(key, (signal) => this.#start(key, source, { ...request, signal }), request.signal);
+    return await this.#running.join(
+      key,
+      (signal) => this.#start(key, source, { ...request, signal }),
+      request.signal,
+    );
   }
 
   async #start(key: string, source: LayerSource, request: GenerateRequest): Promise<GeneratedBom> {

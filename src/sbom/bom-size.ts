@@ -26,9 +26,14 @@ export function writeFittingBom(source: LayerSource, inventory: Inventory, setti
     smallest = bytes.length;
   }
   const object = `${source.name}@${source.digest}`;
-  throw new AppError('ERR_SBOM_TOO_LARGE', `the SBOM of ${object} takes ${smallest} bytes of at most ${maxBytes}`, {
-    kind: 'permanent',
-    object,
-    remedy: 'Use a log that takes entries by digest (Rekor v2) and raise the limit, or make the image smaller.',
-  });
+  throw new AppError(
+    'ERR_SBOM_TOO_LARGE',
+    `the SBOM of ${object} takes ${smallest} bytes of at most ${maxBytes}`,
+    {
+      kind: 'permanent',
+      object,
+      remedy:
+        'Use a log that takes entries by digest (Rekor v2) and raise the limit, or make the image smaller.',
+    },
+  );
 }

@@ -23,9 +23,10 @@ const maxProblems = 20;
 export async function createBomValidator(version: CheckedSpecVersion = '1.6'): Promise<BomValidator> {
   const require = createRequire(import.meta.url);
   const folder = join(dirname(require.resolve('@cyclonedx/cyclonedx-library/package.json')), 'res', 'schema');
-  const load = async (name: string): Promise<object> => withoutUniqueItems(
-    JSON.parse(await readFile(join(folder, `${name}.SNAPSHOT.schema.json`), 'utf8')),
-  ) as object;
+  const load = async (name: string): Promise<object> =>
+    withoutUniqueItems(
+      JSON.parse(await readFile(join(folder, `${name}.SNAPSHOT.schema.json`), 'utf8')),
+    ) as object;
   const ajv = new Ajv({ strict: false, addUsedSchema: false, validateFormats: true });
   addFormats.default(ajv);
   ajv.addFormat('idn-email', /^[^\s@]+@[^\s@]+$/);
@@ -36,7 +37,9 @@ export async function createBomValidator(version: CheckedSpecVersion = '1.6'): P
   const validate = ajv.compile(await load(`bom-${version}`));
   return (document) => {
     if (!validate(document)) {
-      return (validate.errors ?? []).slice(0, maxProblems).map(({ instancePath, message }) => `${instancePath} ${message ?? ''}`);
+      return (validate.errors ?? [])
+        .slice(0, maxProblems)
+        .map(({ instancePath, message }) => `${instancePath} ${message ?? ''}`);
     }
     return findRepeatedRefs(document);
   };

@@ -50,5 +50,9 @@ function uniteHashes(same: readonly FoundComponent[]): NonNullable<FoundComponen
 
 function weakest(same: readonly FoundComponent[]): NonNullable<FoundComponent['dependencies']> {
   const grades = same.map(({ dependencies }) => dependencies ?? 'unknown');
-  return grades.find((grade) => grade === 'incomplete') ?? grades.find((grade) => grade === 'unknown') ?? 'complete';
+  return (
+    grades.find((grade) => grade === 'incomplete') ??
+    grades.find((grade) => grade === 'unknown') ??
+    'complete'
+  );
 }

@@ -6,9 +6,13 @@ import type { FoundComponent } from './cataloguer.ts';
  */
 export function findTopLevel(components: readonly FoundComponent[]): readonly string[] {
   const edges = new Map(components.map(({ ref, dependsOn }) => [ref, dependsOn ?? []]));
-  const needed = new Set(components.flatMap(({ ref, dependsOn }) => (dependsOn ?? []).filter((to) => to !== ref)));
+  const needed = new Set(
+    components.flatMap(({ ref, dependsOn }) => (dependsOn ?? []).filter((to) => to !== ref)),
+  );
   const isSystem = (component: FoundComponent): boolean => component.type === 'operating-system';
-  const top = components.filter((component) => isSystem(component) || !needed.has(component.ref)).map(({ ref }) => ref);
+  const top = components
+    .filter((component) => isSystem(component) || !needed.has(component.ref))
+    .map(({ ref }) => ref);
   const reached = new Set<string>();
   reach(top, edges, reached);
   for (const { ref } of components) {
@@ -19,7 +23,11 @@ export function findTopLevel(components: readonly FoundComponent[]): readonly st
   return top;
 }
 
-function reach(from: readonly string[], edges: ReadonlyMap<string, readonly string[]>, reached: Set<string>): void {
+function reach(
+  from: readonly string[],
+  edges: ReadonlyMap<string, readonly string[]>,
+  reached: Set<string>,
+): void {
   const pending = [...from];
   for (let ref = pending.pop(); ref !== undefined; ref = pending.pop()) {
     if (reached.has(ref)) continue;
@@ -32,7 +40,9 @@ function reach(from: readonly string[], edges: ReadonlyMap<string, readonly stri
 export function dropDanglingEdges(components: readonly FoundComponent[]): readonly FoundComponent[] {
   const known = new Set(components.map(({ ref }) => ref));
   return components.map((component) => {
-    const dependsOn = [...new Set(component.dependsOn ?? [])].filter((to) => known.has(to) && to !== component.ref);
+    const dependsOn = [...new Set(component.dependsOn ?? [])].filter(
+      (to) => known.has(to) && to !== component.ref,
+    );
     return { ...component, dependsOn };
   });
 }

@@ -51,7 +51,10 @@ export class FileContent implements TarBody {
     if (!this.#started) this.#start(chunk);
     if (this.#matches.length === 0) return;
     for (const hash of this.#hashes.values()) hash.update(chunk);
-    for (const [match, stream] of this.#streams) this.#guard(match, () => stream.write(chunk));
+    for (const [match, stream] of this.#streams)
+      this.#guard(match, () => {
+        stream.write(chunk);
+      });
     if (this.#gather) this.#collect(chunk);
   }
 

@@ -2,8 +2,7 @@ import { joinLayerPath, normaliseLayerPath, splitLayerPath } from './layer-path.
 
 /** What one cataloguer's rule read in a file: a fact, or why there is none. */
 export type FileFact =
-  | { readonly rule: number; readonly fact: unknown }
-  | { readonly rule: number; readonly gap: string };
+  { readonly rule: number; readonly fact: unknown } | { readonly rule: number; readonly gap: string };
 
 /** What is known of a file, by cataloguer. */
 export type FileFacts = Readonly<Record<string, FileFact>>;
@@ -162,7 +161,9 @@ export class FileTree {
     return node;
   }
 
-  #resolveDirectory(from: string): { readonly path: string; readonly node: TreeNode | undefined } | undefined {
+  #resolveDirectory(
+    from: string,
+  ): { readonly path: string; readonly node: TreeNode | undefined } | undefined {
     if (this.#cached?.from === from) return this.#cached;
     const found = this.#walk(from);
     if (found !== undefined) this.#cached = { from, ...found };

@@ -77,11 +77,15 @@ export async function generateBom(source: LayerSource, options: GenerateBomOptio
 /** Windows layers have neither these paths nor these databases: an empty BOM would claim that nothing is in them. */
 function refuseWindows({ config }: LayerSource, object: string): void {
   if (config.platform.os !== 'windows') return;
-  throw new AppError('ERR_SBOM_PLATFORM', `${object} is a Windows image, whose contents cannot be catalogued`, {
-    kind: 'permanent',
-    object,
-    remedy: "Let the image's build write an SBOM, or turn SBOMs off for this image.",
-  });
+  throw new AppError(
+    'ERR_SBOM_PLATFORM',
+    `${object} is a Windows image, whose contents cannot be catalogued`,
+    {
+      kind: 'permanent',
+      object,
+      remedy: "Let the image's build write an SBOM, or turn SBOMs off for this image.",
+    },
+  );
 }
 
 function timeoutFault(object: string, durationMs: number, cause: unknown): AppError {

@@ -10,7 +10,10 @@ const maxLabels = 100;
 const maxLabelLength = 1000;
 
 /** The purl of an image (purl-spec, `oci`): `pkg:oci/app@sha256:...?arch=amd64&repository_url=host/team/app`. */
-export function imagePurl(source: Pick<LayerSource, 'name' | 'tag' | 'digest'>, architecture?: string): string {
+export function imagePurl(
+  source: Pick<LayerSource, 'name' | 'tag' | 'digest'>,
+  architecture?: string,
+): string {
   const base = source.name.slice(source.name.lastIndexOf('/') + 1);
   return formatPurl({
     type: 'oci',

@@ -28,7 +28,8 @@ const configSchema = z.object({
   config: z.object({ Labels: z.record(z.string(), z.string()).nullish() }).nullish(),
   rootfs: z.object({ diff_ids: z.array(z.string().refine((value) => isDigest(value))) }),
 });
-const layerType = /^application\/vnd\.(?:oci\.image\.layer\.(?:nondistributable\.)?v1\.tar|docker\.image\.rootfs\.(?:foreign\.)?diff\.tar)(?:[.+](?:gzip|zstd))?$/;
+const layerType =
+  /^application\/vnd\.(?:oci\.image\.layer\.(?:nondistributable\.)?v1\.tar|docker\.image\.rootfs\.(?:foreign\.)?diff\.tar)(?:[.+](?:gzip|zstd))?$/;
 
 /**
  * Makes a source of layers of an image's manifest and config. Throws ERR_SBOM_IMAGE_CONFIG if they are not those of a
@@ -64,7 +65,8 @@ export function toLayerSource(parts: ImageParts): LayerSource {
 }
 
 function parseConfig({ config, manifest }: ImageParts, object: string): z.infer<typeof configSchema> {
-  if (digestOf(config) !== manifest.config.digest) throw configFault('does not have the digest of its descriptor', object);
+  if (digestOf(config) !== manifest.config.digest)
+    throw configFault('does not have the digest of its descriptor', object);
   let json: unknown;
   try {
     json = JSON.parse(Buffer.from(config).toString('utf8'));
@@ -74,7 +76,10 @@ function parseConfig({ config, manifest }: ImageParts, object: string): z.infer<
   const parsed = configSchema.safeParse(json);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw configFault(`is none of a container image (${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''})`, object);
+  throw configFault(
+    `is none of a container image (${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''})`,
+    object,
+  );
 }
 
 function configFault(what: string, object: string, cause?: unknown): AppError {
@@ -88,9 +93,14 @@ function configFault(what: string, object: string, cause?: unknown): AppError {
 
 function mediaTypeFault(layer: Descriptor, object: string): AppError {
   const type = layer.mediaType.slice(0, 100);
-  return new AppError('ERR_SBOM_LAYER_MEDIA_TYPE', `layer ${layer.digest} of ${object} is of the type "${type}"`, {
-    kind: 'permanent',
-    object,
-    remedy: 'Only plain, gzip and zstd tar layers can be read; encrypted ones and those of other artifacts cannot.',
-  });
+  return new AppError(
+    'ERR_SBOM_LAYER_MEDIA_TYPE',
+    `layer ${layer.digest} of ${object} is of the type "${type}"`,
+    {
+      kind: 'permanent',
+      object,
+      remedy:
+        'Only plain, gzip and zstd tar layers can be read; encrypted ones and those of other artifacts cannot.',
+    },
+  );
 }

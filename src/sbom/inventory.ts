@@ -27,7 +27,10 @@ export function takeInventory(
   const gaps: Gap[] = [];
   for (const cataloguer of cataloguers) {
     const files = filesOf(entries, cataloguer.name, gaps);
-    const found = assemble(cataloguer, makeView(tree, files, { cataloguer: cataloguer.name, platform, distro, owners }));
+    const found = assemble(
+      cataloguer,
+      makeView(tree, files, { cataloguer: cataloguer.name, platform, distro, owners }),
+    );
     components.push(...found.components);
     gaps.push(...(found.gaps ?? []).map((gap) => ({ ...gap, cataloguer: cataloguer.name })));
     noteOwners(tree, found.components, owners);
@@ -40,7 +43,10 @@ export function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function assemble(cataloguer: AnyCataloguer, view: CatalogueView<unknown>): ReturnType<AnyCataloguer['assemble']> {
+function assemble(
+  cataloguer: AnyCataloguer,
+  view: CatalogueView<unknown>,
+): ReturnType<AnyCataloguer['assemble']> {
   try {
     return cataloguer.assemble(view);
   } catch (error) {
@@ -70,7 +76,11 @@ interface ViewContext {
   readonly owners: ReadonlyMap<string, string>;
 }
 
-function makeView(tree: FileTree, files: readonly FoundFile<unknown>[], context: ViewContext): CatalogueView<unknown> {
+function makeView(
+  tree: FileTree,
+  files: readonly FoundFile<unknown>[],
+  context: ViewContext,
+): CatalogueView<unknown> {
   const { cataloguer, platform, distro, owners } = context;
   return {
     files,
@@ -90,7 +100,11 @@ function factAt(tree: FileTree, path: string, cataloguer: string): FoundFile<unk
   return { path: entry.path, layer: entry.layer, fact: read.fact };
 }
 
-function noteOwners(tree: FileTree, components: readonly FoundComponent[], owners: Map<string, string>): void {
+function noteOwners(
+  tree: FileTree,
+  components: readonly FoundComponent[],
+  owners: Map<string, string>,
+): void {
   for (const { ref, ownedPaths = [] } of components) {
     for (const path of ownedPaths) {
       // Databases name files as they were packed, `bin/sh`; the image has them behind links, `usr/bin/sh`.

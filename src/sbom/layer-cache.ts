@@ -28,7 +28,11 @@ export class LayerCache {
    * Runs `read` unless another caller reads the same layer; then waits for that one. Gives undefined if the other one
    * failed or `signal` fired first: the caller reads for itself then, or stops.
    */
-  async share(key: string, read: () => Promise<LayerDelta>, signal: AbortSignal): Promise<LayerDelta | undefined> {
+  async share(
+    key: string,
+    read: () => Promise<LayerDelta>,
+    signal: AbortSignal,
+  ): Promise<LayerDelta | undefined> {
     const other = this.#reading.get(key);
     if (other !== undefined) return await settled(other, signal);
     const own = read();

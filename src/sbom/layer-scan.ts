@@ -168,7 +168,9 @@ export class LayerScan {
       if (matches.length > 0) this.#keep(path, gapsOf(matches, 'stored as a sparse file'));
       return undefined;
     }
-    return matches.length > 0 || index.readsMagic(entry.size) ? this.#content(path, entry, matches) : undefined;
+    return matches.length > 0 || index.readsMagic(entry.size)
+      ? this.#content(path, entry, matches)
+      : undefined;
   }
 
   #content(path: string, entry: TarEntry, matches: readonly RuleMatch[]): FileContent {
@@ -176,7 +178,9 @@ export class LayerScan {
     const options: FileContentOptions = {
       index: this.#options.index,
       scratch: this.#scratch,
-      onFacts: (facts) => this.#keep(path, facts),
+      onFacts: (facts) => {
+        this.#keep(path, facts);
+      },
     };
     return new FileContent(file, matches, options);
   }
@@ -198,7 +202,9 @@ export class LayerScan {
   #keep(path: string, facts: readonly (readonly [RuleMatch | string, FileFact])[]): void {
     if (facts.length === 0) return;
     const known = this.#tree.find(path)?.facts;
-    const added = facts.map(([match, fact]) => [typeof match === 'string' ? match : match.cataloguer, fact] as const);
+    const added = facts.map(
+      ([match, fact]) => [typeof match === 'string' ? match : match.cataloguer, fact] as const,
+    );
     this.#weigh(path, JSON.stringify(added).length);
     this.#tree.setFacts(path, { ...known, ...Object.fromEntries(added) }, this.#options.layer);
   }

@@ -199,7 +199,10 @@ class ArchiveCheck {
 
   check(): number {
     if (this.#digest?.matches() === false) {
-      throw digestFault(`its archive does not have the diff_id ${this.#layer.diffId} of the config`, this.#fault());
+      throw digestFault(
+        `its archive does not have the diff_id ${this.#layer.diffId} of the config`,
+        this.#fault(),
+      );
     }
     return this.#bytes;
   }

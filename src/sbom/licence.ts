@@ -93,7 +93,13 @@ export function toLicences(declared: readonly string[]): readonly Licence[] {
 }
 
 function findSpdxId(text: string): string | undefined {
-  const spelled = spellings[text.toLowerCase().replace(/[\s.,()/_-]+/g, ' ').trim()];
+  const spelled =
+    spellings[
+      text
+        .toLowerCase()
+        .replace(/[\s.,()/_-]+/g, ' ')
+        .trim()
+    ];
   return spelled ?? SPDX.fixupSpdxId(text);
 }
 
@@ -101,7 +107,8 @@ function findSpdxId(text: string): string | undefined {
 function parseExpression(text: string): string | undefined {
   const tokens: string[] = [];
   token.lastIndex = 0;
-  for (let match = token.exec(text); match?.[1] !== undefined; match = token.exec(text)) tokens.push(match[1]);
+  for (let match = token.exec(text); match?.[1] !== undefined; match = token.exec(text))
+    tokens.push(match[1]);
   const parser = new ExpressionParser(tokens);
   const expression = parser.parse();
   return parser.isDone ? expression : undefined;

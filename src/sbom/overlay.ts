@@ -37,7 +37,9 @@ export interface OverlayOptions {
 export async function overlayLayers(source: LayerSource, options: OverlayOptions): Promise<FileTree> {
   const { limits, cache, signal } = options;
   if (source.layers.length > limits.layers) {
-    throw limitFault(`the image has more than ${limits.layers} layers`, { object: `${source.name}@${source.digest}` });
+    throw limitFault(`the image has more than ${limits.layers} layers`, {
+      object: `${source.name}@${source.digest}`,
+    });
   }
   const overlay = new Overlay(source, options);
   const keys = chainKeys(source.layers, options.cataloguers);
@@ -105,7 +107,10 @@ class Overlay {
     const { limits, signal } = this.#options;
     const reader = new TarReader(onEntry, { object: layer.digest, limits });
     let layerBytes = 0;
-    const bytes = await streamLayer(layer, (chunk) => reader.push(chunk), {
+    const sink = (chunk: Buffer): void => {
+      reader.push(chunk);
+    };
+    const bytes = await streamLayer(layer, sink, {
       signal,
       limits: { ...limits, uncompressedBytes: limits.uncompressedBytes - this.#uncompressedBytes },
       onBytes: (read) => {

@@ -10,7 +10,8 @@ export interface SbomFaultOptions {
 export function digestFault(what: string, options: SbomFaultOptions): AppError {
   return new AppError('ERR_SBOM_LAYER_DIGEST', `layer ${options.object}: ${what}`, {
     kind: 'passing',
-    remedy: 'The registry, or something between, gives other bytes than were pushed: pull or push the image again.',
+    remedy:
+      'The registry, or something between, gives other bytes than were pushed: pull or push the image again.',
     ...options,
   });
 }

@@ -91,9 +91,7 @@ export function isHeaderOnly(flag: string): boolean {
 /** A name field or record: UTF-8; where it is not, each byte above ASCII as `\xNN`, so that no two names fall together. */
 export function decodeTarText(bytes: Buffer): string {
   if (isUtf8(bytes)) return bytes.toString('utf8');
-  return bytes
-    .toString('latin1')
-    .replace(/[\x80-\xff]/g, (char) => `\\x${char.charCodeAt(0).toString(16)}`);
+  return bytes.toString('latin1').replace(/[\x80-\xff]/g, (char) => `\\x${char.charCodeAt(0).toString(16)}`);
 }
 
 function decodeName(block: Buffer, start: number, length: number): string {

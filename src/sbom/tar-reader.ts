@@ -123,7 +123,8 @@ export class TarReader {
       this.#zeroBlocks += 1;
       return;
     }
-    if (this.#zeroBlocks > 0 || !hasValidChecksum(block)) throw this.#malformed('a member has a damaged header');
+    if (this.#zeroBlocks > 0 || !hasValidChecksum(block))
+      throw this.#malformed('a member has a damaged header');
     const header = parseTarHeader(block);
     if (header.flag === 'x' || header.flag === 'g' || header.flag === 'L' || header.flag === 'K') {
       this.#beginMeta(header, header.flag);
@@ -161,13 +162,9 @@ export class TarReader {
   }
 
   #member(header: RawTarHeader): void {
-    const pax = this.#pax;
-    header.name = this.#longName || pax?.get('path') || header.name;
-    header.linkName = this.#longLink || pax?.get('linkpath') || header.linkName;
-    const paxSize = pax?.get('size');
-    if (paxSize !== undefined && paxSize !== '') header.size = /^\d{1,15}$/.test(paxSize) ? Number(paxSize) : -1;
-    const isPaxSparse = pax !== undefined && (pax.has('GNU.sparse.major') || pax.has('GNU.sparse.map'));
-    if (isPaxSparse) header.name = pax.get('GNU.sparse.name') || header.name;
+    const isPaxSparse = this.#pax !== undefined && applyPax(header, this.#pax);
+    if (this.#longName !== '') header.name = this.#longName;
+    if (this.#longLink !== '') header.linkName = this.#longLink;
     this.#pax = undefined;
     this.#longName = this.#longLink = '';
     if (header.sparseExtended) this.#sparse = header;
@@ -202,6 +199,17 @@ export class TarReader {
   #malformed(what: string): Error {
     return formatFault(`its archive cannot be read: ${what}`, this.#options);
   }
+}
+
+/** Lets a pax header's records (empty ones say nothing) win over the header's fields. True if they tell of a sparse file. */
+function applyPax(header: RawTarHeader, pax: ReadonlyMap<string, string>): boolean {
+  const value = (key: string): string | undefined => (pax.get(key) === '' ? undefined : pax.get(key));
+  const isSparse = pax.has('GNU.sparse.major') || pax.has('GNU.sparse.map');
+  header.name = (isSparse ? value('GNU.sparse.name') : undefined) ?? value('path') ?? header.name;
+  header.linkName = value('linkpath') ?? header.linkName;
+  const size = value('size');
+  if (size !== undefined) header.size = /^\d{1,15}$/.test(size) ? Number(size) : -1;
+  return isSparse;
 }
 
 function untilZero(bytes: Buffer): string {

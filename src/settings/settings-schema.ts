@@ -133,10 +133,21 @@ const registry = z
   .describe('How one registry is spoken to.');
 
 const sbom = z.strictObject({
-  enabled: z
-    .boolean()
-    .default(false)
-    .describe('Whether a CycloneDX SBOM attestation is made for each image.'),
+  enabled: z.boolean().default(true).describe('Whether a CycloneDX SBOM attestation is made for each image.'),
+  maxBytes: z
+    .int()
+    .min(65_536)
+    .max(33_554_432)
+    .default(2_097_152)
+    .describe(
+      'Largest SBOM in bytes; a larger one is written with less detail, and refused if that does not suffice. Public logs refuse entries of a few MiB.',
+    ),
+  concurrency: z
+    .int()
+    .min(1)
+    .max(16)
+    .default(2)
+    .describe('Images catalogued at once; each takes up to 150 MiB.'),
 });
 
 const controller = z

@@ -59,7 +59,8 @@ describe('layouts in the registry', () => {
 
       it('has an entry in the log for the provenance, and one for the signature of each layout', () => {
         const { marks } = found('harbor');
-        const count = (kind: string): number => marks.logEntries.filter((entry) => entry.kind === kind).length;
+        const count = (kind: string): number =>
+          marks.logEntries.filter((entry) => entry.kind === kind).length;
         expect(count('provenance')).to.equal(1);
         expect(count('signature')).to.equal(layout === 'both' ? 2 : 1);
       });
@@ -84,5 +85,8 @@ describe('layouts in the registry', () => {
 });
 
 interface PrintedSignature {
-  readonly optional: { readonly Subject: string; readonly Bundle: { readonly Payload: { readonly logIndex: number } } };
+  readonly optional: {
+    readonly Subject: string;
+    readonly Bundle: { readonly Payload: { readonly logIndex: number } };
+  };
 }

@@ -2,7 +2,6 @@ import { expect } from 'chai';
 import { completeEvidence, listEvidence, summarise } from '../support/attached-evidence.ts';
 import type { PushedImage } from '../support/images.ts';
 import { pushImage } from '../support/images.ts';
-import { pipelineIdentity } from '../support/judges.ts';
 import { openScene } from '../support/scene.ts';
 import type { Scene } from '../support/scene.ts';
 import type { RunMarks } from '../support/task-runs.ts';
@@ -35,7 +34,6 @@ describe('a completed TaskRun, by the runbook', () => {
   it('satisfies cosign verify-attestation with the provenance of that image', async () => {
     const { code, stdout, stderr } = await scene.judges.verifyAttestation(image.ref);
     expect(code, stderr).to.equal(0);
-    expect(stderr).to.include(`Certificate subject: ${pipelineIdentity}`);
     const statement = statementIn(stdout);
     expect(statement.predicateType).to.equal('https://slsa.dev/provenance/v0.2');
     expect(statement.subject).to.deep.equal([{ name: image.repository, digest: { sha256: hexOf(image) } }]);
@@ -79,7 +77,10 @@ describe('a completed TaskRun, by the runbook', () => {
 interface Statement {
   readonly predicateType: string;
   readonly subject: readonly unknown[];
-  readonly predicate: { readonly builder: { readonly id: string }; readonly invocation: { parameters: unknown } };
+  readonly predicate: {
+    readonly builder: { readonly id: string };
+    readonly invocation: { parameters: unknown };
+  };
 }
 
 function statementIn(stdout: string): Statement {

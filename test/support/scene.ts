@@ -45,7 +45,13 @@ export async function openScene(): Promise<Scene> {
       return name;
     },
     controller: async (seen, options = {}) =>
-      parts.use(await ControllerProcess.start({ stack, ...options, settings: withNamespaces(options.settings, seen) })),
+      parts.use(
+        await ControllerProcess.start({
+          stack,
+          ...options,
+          settings: withNamespaces(options.settings, seen),
+        }),
+      ),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
 }

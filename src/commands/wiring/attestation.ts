@@ -9,6 +9,9 @@ import type { RecordStore } from '../../model/signing-record.ts';
 import type { Signer } from '../../model/signature.ts';
 import { openRegistries } from '../../registry/distribution-store.ts';
 import type { Registries } from '../../registry/distribution-store.ts';
+import { BomGenerator } from '../../sbom/bom-generator.ts';
+import { cataloguers } from '../../sbom/cataloguers/table.ts';
+import { defaultSbomLimits } from '../../sbom/sbom-limits.ts';
 import { registrySettings } from '../../settings/registry-settings.ts';
 import type { Settings } from '../../settings/settings-schema.ts';
 import { logKeysOf } from '../../signing/trust-root.ts';
@@ -16,6 +19,9 @@ import type { TrustRoot } from '../../signing/trust-root.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import { RekorV1Client } from '../../transparency/rekor-v1-client.ts';
 import type { Dispatchers, HostTrust } from './dispatchers.ts';
+
+// Enough for the base images of a busy cluster: facts of a layer take some hundred KiB.
+const sbomCacheBytes = { layers: 64 * 1024 * 1024, boms: 32 * 1024 * 1024 } as const;
 
 /** What the parts of attesting are made of. */
 export interface AttestationWiring {
@@ -65,6 +71,19 @@ export function buildPolicyOf({ provenance, signature, storage }: Settings): Bui
     evidenceRepository: storage.repository === undefined ? undefined : parseRepository(storage.repository),
     isKeptOnRun: provenance.storage.includes('tekton'),
   };
+}
+
+/** What makes SBOMs, or nothing if the settings switch them off. */
+export function createSbomGenerator({ sbom }: Settings, version: string): BomGenerator | undefined {
+  if (!sbom.enabled) return undefined;
+  return new BomGenerator({
+    cataloguers,
+    settings: { generator: { name: 'chainwright', version }, maxBytes: sbom.maxBytes },
+    limits: defaultSbomLimits,
+    concurrency: sbom.concurrency,
+    layerCacheBytes: sbomCacheBytes.layers,
+    bomCacheBytes: sbomCacheBytes.boms,
+  });
 }
 
 /** The registries as the settings tell to reach them. */

@@ -24,7 +24,10 @@ export const alpm: Cataloguer<AlpmPackage> = {
   version: 1,
   rules: [
     {
-      select: { names: ['desc'], accept: ({ path }) => /(?:^|\/)var\/lib\/pacman\/local\/[^/]+\/desc$/.test(path) },
+      select: {
+        names: ['desc'],
+        accept: ({ path }) => /(?:^|\/)var\/lib\/pacman\/local\/[^/]+\/desc$/.test(path),
+      },
       maxBytes: descriptionBytes,
       parse: parseAlpmDescription,
     },
@@ -48,18 +51,19 @@ export function parseAlpmDescription(content: Uint8Array): AlpmPackage | undefin
     if (header !== undefined) fields.set(header, (values = []));
     else if (line !== '') values.push(line);
   }
-  const [name] = fields.get('NAME') ?? [];
-  const [version] = fields.get('VERSION') ?? [];
+  const first = (name: string): string | undefined => fields.get(name)?.[0];
+  const name = first('NAME');
+  const version = first('VERSION');
   if (name === undefined || version === undefined) return undefined;
   return {
     name,
     version,
     ...defined({
-      base: fields.get('BASE')?.[0],
-      arch: fields.get('ARCH')?.[0],
+      base: first('BASE'),
+      arch: first('ARCH'),
       licences: fields.get('LICENSE'),
-      packager: fields.get('PACKAGER')?.[0],
-      url: webAddress(fields.get('URL')?.[0]),
+      packager: first('PACKAGER'),
+      url: webAddress(first('URL')),
       requires: fields.get('DEPENDS')?.map(withoutVersion),
       provides: fields.get('PROVIDES')?.map(withoutVersion),
     }),
@@ -83,7 +87,8 @@ function componentOf(
       licences: fact.licences,
       supplier: parsePerson(fact.packager),
       externalReferences: fact.url === undefined ? undefined : [{ type: 'website' as const, url: fact.url }],
-      properties: fact.base === undefined || fact.base === fact.name ? undefined : { 'source-package': fact.base },
+      properties:
+        fact.base === undefined || fact.base === fact.name ? undefined : { 'source-package': fact.base },
     }),
     name: fact.name,
     version: fact.version,

@@ -1,3 +1,5 @@
+import { definedFields } from '../defined-fields.ts';
+
 /** One installed package of apk's database. */
 export interface ApkPackage {
   readonly name: string;
@@ -28,7 +30,7 @@ interface Draft {
  * Reads apk's installed database: a line `X:value` for each field, an empty line between packages, `F:` and `R:` for
  * directories and files. Packages without name or version are left out.
  */
-export function parseApkDatabase(text: string, options: { keepPath(path: string): boolean }): ApkPackage[] {
+export function parseApkDatabase(text: string, keepPath: (path: string) => boolean): ApkPackage[] {
   const packages: ApkPackage[] = [];
   let draft = newDraft();
   for (const line of `${text}\n\n`.split('\n')) {
@@ -37,7 +39,7 @@ export function parseApkDatabase(text: string, options: { keepPath(path: string)
       if (found !== undefined) packages.push(found);
       draft = newDraft();
     } else if (line[1] === ':') {
-      note(draft, line.charAt(0), line.slice(2), options.keepPath);
+      note(draft, line.charAt(0), line.slice(2), keepPath);
     }
   }
   return packages;
@@ -66,20 +68,18 @@ function finish({ fields, paths }: Draft): ApkPackage | undefined {
   return {
     name,
     version,
-    ...optional('architecture', fields.get('A')),
-    ...optional('origin', fields.get('o')),
-    ...optional('licence', fields.get('L')),
-    ...optional('maintainer', fields.get('m')),
-    ...(url !== undefined && URL.canParse(url) ? { url } : {}),
-    ...optional('checksum', fields.get('C')),
+    ...definedFields({
+      architecture: fields.get('A'),
+      origin: fields.get('o'),
+      licence: fields.get('L'),
+      maintainer: fields.get('m'),
+      url: url !== undefined && URL.canParse(url) ? url : undefined,
+      checksum: fields.get('C'),
+    }),
     depends: splitRelations(fields.get('D')),
     provides: splitRelations(fields.get('p')),
     paths,
   };
-}
-
-function optional<K extends string>(key: K, value: string | undefined): Partial<Record<K, string>> {
-  return value ? ({ [key]: value } as Partial<Record<K, string>>) : {};
 }
 
 /** Names without their version conditions; `!name` is a conflict and no need. */

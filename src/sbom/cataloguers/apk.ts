@@ -21,9 +21,8 @@ export const apk: Cataloguer<ApkFact> = {
       select: { names: ['installed'], accept: ({ path }) => path.endsWith('lib/apk/db/installed') },
       maxBytes: maxDatabaseBytes,
       parse: (content) => {
-        const packages = parseApkDatabase(Buffer.from(content.buffer, content.byteOffset, content.byteLength).toString(), {
-          keepPath: isOwnershipKept,
-        });
+        const text = Buffer.from(content.buffer, content.byteOffset, content.byteLength).toString('utf8');
+        const packages = parseApkDatabase(text, isOwnershipKept);
         return packages.length === 0 ? undefined : { packages };
       },
     },
@@ -32,7 +31,9 @@ export const apk: Cataloguer<ApkFact> = {
     const installed = view.files.flatMap((file) => file.fact.packages.map((found) => ({ found, file })));
     const providers = indexProviders(installed.map(({ found }) => found));
     const refs = new Map(installed.map(({ found }) => [found.name, purlOf(found, view)]));
-    return { components: installed.map(({ found, file }) => toComponent(found, file, { view, providers, refs })) };
+    return {
+      components: installed.map(({ found, file }) => toComponent(found, file, { view, providers, refs })),
+    };
   },
 };
 
@@ -53,7 +54,10 @@ function indexProviders(packages: readonly ApkPackage[]): ReadonlyMap<string, st
   return providers;
 }
 
-function purlOf({ name, version, architecture, origin }: ApkPackage, { distro }: CatalogueView<ApkFact>): string {
+function purlOf(
+  { name, version, architecture, origin }: ApkPackage,
+  { distro }: CatalogueView<ApkFact>,
+): string {
   return formatPurl({
     type: 'apk',
     namespace: distro?.id ?? 'alpine',

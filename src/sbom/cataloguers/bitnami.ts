@@ -29,7 +29,10 @@ export const bitnami: Cataloguer<BitnamiFact> = {
   version: 1,
   rules: [
     {
-      select: { extensions: ['.spdx'], accept: ({ path }) => /^opt\/bitnami\/(?:[^/]+\/)*\.spdx-[^/]+$/.test(path) },
+      select: {
+        extensions: ['.spdx'],
+        accept: ({ path }) => /^opt\/bitnami\/(?:[^/]+\/)*\.spdx-[^/]+$/.test(path),
+      },
       maxBytes: documentBytes,
       parse: parseDocument,
     },
@@ -51,7 +54,9 @@ function parseDocument(content: Uint8Array): BitnamiFact | undefined {
   if (bom === undefined) return undefined;
   const components = bom.components.filter(({ purl }) => purl?.startsWith('pkg:bitnami/') === true);
   const refs = new Set(components.map(({ ref }) => ref));
-  const edges = bom.edges.flatMap(([from, to]) => (refs.has(from) ? [[from, to.filter((ref) => refs.has(ref))] as const] : []));
+  const edges = bom.edges.flatMap(([from, to]) =>
+    refs.has(from) ? [[from, to.filter((ref) => refs.has(ref))] as const] : [],
+  );
   return { kind: 'bom', bom: { components, edges } };
 }
 
@@ -61,7 +66,9 @@ export function parseBitnamiList(content: Uint8Array): BitnamiEntry[] {
     const fields = asObject(value);
     const version = asText(fields['version']);
     if (version === undefined) return [];
-    return [{ name, version, ...defined({ arch: asText(fields['arch']), distro: asText(fields['distro']) }) }];
+    return [
+      { name, version, ...defined({ arch: asText(fields['arch']), distro: asText(fields['distro']) }) },
+    ];
   });
 }
 

@@ -37,7 +37,10 @@ export const composer: Cataloguer<ComposerFact> = {
   version: 1,
   rules: [
     {
-      select: { names: ['installed.json'], accept: ({ path }) => /(?:^|\/)composer\/installed\.json$/.test(path) },
+      select: {
+        names: ['installed.json'],
+        accept: ({ path }) => /(?:^|\/)composer\/installed\.json$/.test(path),
+      },
       maxBytes: installedBytes,
       parse: (content) => ({ kind: 'installed', packages: parseInstalledJson(content) }),
     },
@@ -63,7 +66,9 @@ export function parseInstalledJson(content: Uint8Array): ComposerPackage[] {
   const list = Array.isArray(document) ? document : asObject(document)['packages'];
   if (!Array.isArray(list)) throw new Error('no list of Composer packages');
   const development = new Set(asTexts(asObject(document)['dev-package-names']));
-  return asArray(list).filter(isObject).flatMap((fields) => packageOf(fields, development));
+  return asArray(list)
+    .filter(isObject)
+    .flatMap((fields) => packageOf(fields, development));
 }
 
 function packageOf(fields: JsonObject, development: ReadonlySet<string>): ComposerPackage[] {
@@ -73,7 +78,8 @@ function packageOf(fields: JsonObject, development: ReadonlySet<string>): Compos
   const requires = Object.keys(asObject(fields['require'])).filter((required) => required.includes('/'));
   const provides = [...Object.keys(asObject(fields['provide'])), ...Object.keys(asObject(fields['replace']))];
   const licences = asTexts(fields['license']);
-  const folder = asText(fields['install-path']) ?? (fields['type'] === 'metapackage' ? undefined : `../${name}`);
+  const folder =
+    asText(fields['install-path']) ?? (fields['type'] === 'metapackage' ? undefined : `../${name}`);
   return [
     {
       name,
@@ -94,7 +100,8 @@ function packageOf(fields: JsonObject, development: ReadonlySet<string>): Compos
 
 function componentsOf({ path, layer, fact }: FoundFile<readonly ComposerPackage[]>): FoundComponent[] {
   const refs = new Map<string, string>();
-  for (const one of fact) for (const name of one.provides ?? []) refs.set(name.toLowerCase(), identityOf(one).ref);
+  for (const one of fact)
+    for (const name of one.provides ?? []) refs.set(name.toLowerCase(), identityOf(one).ref);
   for (const one of fact) refs.set(one.name.toLowerCase(), identityOf(one).ref);
   return fact.map((one) => {
     const dependsOn = (one.requires ?? []).map((name) => refs.get(name.toLowerCase()));

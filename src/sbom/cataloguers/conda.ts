@@ -88,7 +88,8 @@ function componentOf(
       licences: fact.licence === undefined ? undefined : [fact.licence],
       supplier: fact.channel === undefined ? undefined : { name: fact.channel },
       hashes: fact.sha256 === undefined ? undefined : [{ algorithm: 'SHA-256' as const, hex: fact.sha256 }],
-      externalReferences: fact.url === undefined ? undefined : [{ type: 'distribution' as const, url: fact.url }],
+      externalReferences:
+        fact.url === undefined ? undefined : [{ type: 'distribution' as const, url: fact.url }],
     }),
     name: fact.name,
     version: fact.version,

@@ -45,7 +45,9 @@ export function debianToSpdx(name: string): string {
   );
   if (alternatives.length === 1 && alternatives[0]?.length === 1) return alternatives[0][0] ?? plain;
   return alternatives
-    .map((parts) => (parts.length > 1 && alternatives.length > 1 ? `(${parts.join(' AND ')})` : parts.join(' AND ')))
+    .map((parts) =>
+      parts.length > 1 && alternatives.length > 1 ? `(${parts.join(' AND ')})` : parts.join(' AND '),
+    )
     .join(' OR ');
 }
 

@@ -60,7 +60,9 @@ export function parseDepsJson(content: Uint8Array): DotnetLibrary[] {
     const library = asObject(libraries[key]);
     const assets = assetKinds.flatMap((kind) => Object.keys(asObject(target[kind])));
     const files = assets.map(baseName).filter((name) => name !== '_._');
-    const needs = Object.entries(asObject(target['dependencies'])).map(([name, version]) => `${name}/${asTexts(version)[0] ?? ''}`);
+    const needs = Object.entries(asObject(target['dependencies'])).map(
+      ([name, version]) => `${name}/${asTexts(version)[0] ?? ''}`,
+    );
     return [
       {
         name: key.slice(0, slash),
@@ -80,29 +82,34 @@ function baseName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
-function componentsOf(view: CatalogueView<DotnetFact>, { path, layer, fact }: FoundFile<DotnetFact>): FoundComponent[] {
+function componentsOf(
+  view: CatalogueView<DotnetFact>,
+  { path, layer, fact }: FoundFile<DotnetFact>,
+): FoundComponent[] {
   if (fact.kind !== 'dependencies') return [];
   const byKey = new Map(fact.libraries.map((library) => [`${library.name}/${library.version}`, library]));
   const installed = installedKeys(view, path.slice(0, Math.max(0, path.lastIndexOf('/'))), byKey);
-  return [...byKey].filter(([key]) => installed.has(key)).map(([, library]) => {
-    const needs = library.needs ?? [];
-    const found = needs.filter((key) => installed.has(key));
-    return {
-      ...identityOf(library),
-      ...defined({
-        type: library.type === 'project' ? ('application' as const) : undefined,
-        hashes: library.integrity === undefined ? undefined : parseIntegrity(library.integrity),
-        supplier: supplierOf(library.name),
-      }),
-      name: library.name,
-      version: library.version,
-      locations: [{ path, layer }],
-      technique: 'manifest-analysis',
-      confidence: 1,
-      dependsOn: found.flatMap((key) => byKey.get(key) ?? []).map((one) => identityOf(one).ref),
-      dependencies: found.length === needs.length ? 'complete' : 'incomplete',
-    };
-  });
+  return [...byKey]
+    .filter(([key]) => installed.has(key))
+    .map(([, library]) => {
+      const needs = library.needs ?? [];
+      const found = needs.filter((key) => installed.has(key));
+      return {
+        ...identityOf(library),
+        ...defined({
+          type: library.type === 'project' ? ('application' as const) : undefined,
+          hashes: library.integrity === undefined ? undefined : parseIntegrity(library.integrity),
+          supplier: supplierOf(library.name),
+        }),
+        name: library.name,
+        version: library.version,
+        locations: [{ path, layer }],
+        technique: 'manifest-analysis',
+        confidence: 1,
+        dependsOn: found.flatMap((key) => byKey.get(key) ?? []).map((one) => identityOf(one).ref),
+        dependencies: found.length === needs.length ? 'complete' : 'incomplete',
+      };
+    });
 }
 
 /** Microsoft reserves these prefixes on nuget.org for itself. */
@@ -115,7 +122,9 @@ type Libraries = ReadonlyMap<string, DotnetLibrary>;
 function installedKeys(view: CatalogueView<DotnetFact>, folder: string, libraries: Libraries): Set<string> {
   const prefix = folder === '' ? '' : `${folder}/`;
   const present = new Set(
-    view.files.filter(({ path, fact }) => fact.kind === 'assembly' && path.startsWith(prefix)).map(({ path }) => baseName(path)),
+    view.files
+      .filter(({ path, fact }) => fact.kind === 'assembly' && path.startsWith(prefix))
+      .map(({ path }) => baseName(path)),
   );
   const isClaiming = [...libraries].filter(([, { files = [] }]) => files.length > 0);
   const own = isClaiming.filter(([, { files = [] }]) => files.some((name) => present.has(name)));

@@ -1,3 +1,5 @@
+import { definedFields } from '../defined-fields.ts';
+
 /** One installed package of dpkg's database (deb-control(5)); relation fields are kept as written. */
 export interface DpkgPackage {
   readonly name: string;
@@ -65,20 +67,19 @@ function toPackage(fields: ReadonlyMap<string, string>): DpkgPackage | undefined
   const status = fields.get('status');
   if (!name || !version || (status !== undefined && !status.endsWith(' installed'))) return undefined;
   const [source, sourceVersion] = splitSource(fields.get('source'));
-  const maintainer = fields.get('maintainer');
   const homepage = fields.get('homepage');
-  const depends = [fields.get('pre-depends'), fields.get('depends')].filter(Boolean).join(', ');
-  const provides = fields.get('provides');
   return {
     name,
     version,
     architecture: fields.get('architecture') ?? 'all',
-    ...(source ? { source } : {}),
-    ...(sourceVersion ? { sourceVersion } : {}),
-    ...(maintainer ? { maintainer } : {}),
-    ...(homepage !== undefined && URL.canParse(homepage) ? { homepage } : {}),
-    ...(depends ? { depends } : {}),
-    ...(provides ? { provides } : {}),
+    ...definedFields({
+      source,
+      sourceVersion,
+      maintainer: fields.get('maintainer'),
+      homepage: homepage !== undefined && URL.canParse(homepage) ? homepage : undefined,
+      depends: [fields.get('pre-depends'), fields.get('depends')].filter(Boolean).join(', '),
+      provides: fields.get('provides'),
+    }),
   };
 }
 

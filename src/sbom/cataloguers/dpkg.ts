@@ -39,7 +39,12 @@ export const dpkg: Cataloguer<DpkgFact> = {
       // Lines of `<md5>  <path>`; distroless has these instead of lists.
       select: { extensions: ['.md5sums'], accept: ({ path }) => path.includes('lib/dpkg/status.d/') },
       maxBytes: 16 * mebibyte,
-      parse: (content) => keepPaths(toText(content).split('\n').map((line) => line.slice(34))),
+      parse: (content) =>
+        keepPaths(
+          toText(content)
+            .split('\n')
+            .map((line) => line.slice(34)),
+        ),
     },
     {
       select: { names: ['copyright'], accept: ({ path }) => path.startsWith('usr/share/doc/') },
@@ -57,7 +62,9 @@ export const dpkg: Cataloguer<DpkgFact> = {
     );
     const refs = new Map(installed.map(({ found }) => [packageKey(found), purlOf(found, view)]));
     const index = new ProviderIndex(installed.map(({ found }) => found));
-    return { components: installed.map(({ found, file }) => toComponent(found, file, { view, refs, index })) };
+    return {
+      components: installed.map(({ found, file }) => toComponent(found, file, { view, refs, index })),
+    };
   },
 };
 
@@ -84,7 +91,8 @@ function packageKey({ name, architecture }: DpkgPackage): string {
 }
 
 function purlOf({ name, version, architecture, source, sourceVersion }: DpkgPackage, view: View): string {
-  const upstream = source === undefined ? undefined : sourceVersion === undefined ? source : `${source}@${sourceVersion}`;
+  const upstream =
+    source === undefined ? undefined : sourceVersion === undefined ? source : `${source}@${sourceVersion}`;
   return formatPurl({
     type: 'deb',
     namespace: view.distro?.id ?? 'debian',
@@ -142,8 +150,13 @@ function toComponent(found: DpkgPackage, file: FoundFile<DpkgFact>, assembly: As
     version: found.version,
     supplier: parseContact(found.maintainer ?? view.distro?.prettyName ?? 'Debian'),
     ...(copyright?.fact.kind === 'copyright' ? { licences: copyright.fact.licences } : {}),
-    ...(found.homepage === undefined ? {} : { externalReferences: [{ type: 'website', url: found.homepage }] }),
-    locations: [{ path, layer }, ...(copyright === undefined ? [] : [{ path: copyright.path, layer: copyright.layer }])],
+    ...(found.homepage === undefined
+      ? {}
+      : { externalReferences: [{ type: 'website', url: found.homepage }] }),
+    locations: [
+      { path, layer },
+      ...(copyright === undefined ? [] : [{ path: copyright.path, layer: copyright.layer }]),
+    ],
     technique: 'manifest-analysis',
     confidence: 1,
     dependsOn: needed.map((other) => refs.get(packageKey(other)) ?? '').filter((other) => other !== ref),

@@ -115,7 +115,9 @@ function readPointedInfo(blob: Buffer, elf: ElfFile): GoBuildInfo | undefined {
 
 /** Reads the module text, which stands between two markers of 16 bytes; it is empty for programs built without modules. */
 function parseGoModules(goVersion: string, marked: Buffer): GoBuildInfo {
-  const text = marked.subarray(markerBytes, Math.max(markerBytes, marked.length - markerBytes)).toString('utf8');
+  const text = marked
+    .subarray(markerBytes, Math.max(markerBytes, marked.length - markerBytes))
+    .toString('utf8');
   const modules: GoModule[] = [];
   const settings = new Map<string, string>();
   let path: string | undefined;
@@ -172,8 +174,10 @@ function stampedVersionOf(ldflags: string | undefined, mainPath: string | undefi
   if (ldflags === undefined || ldflags.length > 100_000) return undefined;
   const assignment = /-X[\s=]+['"]?([^\s'"=]+)=['"]?v?(\d+\.\d+\.\d+(?:[-+][\w.+-]*)?)(?=['"\s]|$)/g;
   for (const [, variable = '', version = ''] of ldflags.matchAll(assignment)) {
-    const isOwn = variable.startsWith('main.') || (mainPath !== undefined && variable.startsWith(`${mainPath}/`));
-    if (isOwn && /version|release|tag$/i.test(variable.slice(variable.lastIndexOf('.') + 1))) return `v${version}`;
+    const isOwn =
+      variable.startsWith('main.') || (mainPath !== undefined && variable.startsWith(`${mainPath}/`));
+    if (isOwn && /version|release|tag$/i.test(variable.slice(variable.lastIndexOf('.') + 1)))
+      return `v${version}`;
   }
   return undefined;
 }

@@ -52,12 +52,17 @@ function componentsOf({ path, layer, fact }: FoundFile<GoFact>): FoundComponent[
     .map((one) => moduleComponent(one, location));
   const main = mainComponent(fact, location);
   if (main === undefined) return [library, ...modules];
-  return [{ ...main, dependsOn: [library, ...modules].map(({ ref }) => ref), dependencies: 'complete' }, library, ...modules];
+  return [
+    { ...main, dependsOn: [library, ...modules].map(({ ref }) => ref), dependencies: 'complete' },
+    library,
+    ...modules,
+  ];
 }
 
 /** A program built from files, not from a module, has no main module, only a path. */
 function mainComponent({ info, sha256 }: GoFact, location: Location): FoundComponent | undefined {
-  const path = info.main === undefined || info.main.path === 'command-line-arguments' ? info.path : info.main.path;
+  const path =
+    info.main === undefined || info.main.path === 'command-line-arguments' ? info.path : info.main.path;
   if (path === undefined || path === '' || path === 'command-line-arguments') return undefined;
   const version = mainVersion(info);
   return {

@@ -25,7 +25,21 @@ export interface JavaArchive {
 }
 
 /** Archives of Java code: libraries, applications, plug-ins and resource adapters of all sorts. */
-export const javaExtensions = ['.jar', '.war', '.ear', '.par', '.sar', '.nar', '.jpi', '.hpi', '.kar', '.far', '.lpkg', '.rar', '.zap'];
+export const javaExtensions = [
+  '.jar',
+  '.war',
+  '.ear',
+  '.par',
+  '.sar',
+  '.nar',
+  '.jpi',
+  '.hpi',
+  '.kar',
+  '.far',
+  '.lpkg',
+  '.rar',
+  '.zap',
+];
 
 const archiveLimits = { entries: 200_000 };
 const maxManifestBytes = 1024 * 1024;
@@ -66,7 +80,10 @@ const manifestAttributes = new Set([
 ]);
 
 /** Reads a Java archive with everything nested in it. Throws if it is no zip archive. */
-export function readJavaArchive(content: Uint8Array, digests: { sha1: string; sha256: string }): JavaArchive | undefined {
+export function readJavaArchive(
+  content: Uint8Array,
+  digests: { sha1: string; sha256: string },
+): JavaArchive | undefined {
   const budget: Budget = { inflatedBytes: 1024 ** 3, archives: 5000, poms: 20_000 };
   const archive = readLevel(content, { entry: '', ...digests }, { budget, depth: 0 });
   return isEmpty(archive) ? undefined : archive;
@@ -83,7 +100,11 @@ interface Level {
   readonly depth: number;
 }
 
-function readLevel(content: Uint8Array, identity: Pick<JavaArchive, 'entry' | 'sha1' | 'sha256'>, level: Level): JavaArchive {
+function readLevel(
+  content: Uint8Array,
+  identity: Pick<JavaArchive, 'entry' | 'sha1' | 'sha256'>,
+  level: Level,
+): JavaArchive {
   const zip = ZipArchive.open(content, archiveLimits);
   const problems = new Set<string>();
   /** What a damaged entry would have told is missing; the rest still counts. */
@@ -97,12 +118,18 @@ function readLevel(content: Uint8Array, identity: Pick<JavaArchive, 'entry' | 's
   };
   const read = (entry: ZipEntry | undefined, maxBytes: number): Buffer | undefined =>
     entry === undefined ? undefined : attempt(() => readBounded(zip, entry, maxBytes, level.budget));
-  const manifest = read(zip.entries.find(({ name }) => /^META-INF\/MANIFEST\.MF$/i.test(name)), maxManifestBytes);
-  const bom = read(zip.entries.find(({ name }) => /^META-INF\/sbom\/[^/]+\.json$/.test(name)), maxBomBytes);
-  const poms = readPoms(zip.entries, (entry) => read(entry, maxPomBytes), level.budget);
-  const nested = zip.entries.filter(({ name }) => isJavaArchive(name)).flatMap(
-    (entry) => attempt(() => readNested(zip, entry, level)) ?? [],
+  const manifest = read(
+    zip.entries.find(({ name }) => /^META-INF\/MANIFEST\.MF$/i.test(name)),
+    maxManifestBytes,
   );
+  const bom = read(
+    zip.entries.find(({ name }) => /^META-INF\/sbom\/[^/]+\.json$/.test(name)),
+    maxBomBytes,
+  );
+  const poms = readPoms(zip.entries, (entry) => read(entry, maxPomBytes), level.budget);
+  const nested = zip.entries
+    .filter(({ name }) => isJavaArchive(name))
+    .flatMap((entry) => attempt(() => readNested(zip, entry, level)) ?? []);
   return {
     ...identity,
     ...defined({
@@ -132,7 +159,11 @@ function readNested(zip: ZipArchive, entry: ZipEntry, { budget, depth }: Level):
   budget.archives -= 1;
   if (budget.archives < 0) throw new Error('more archives nested in it than are read');
   const content = readBounded(zip, entry, maxNestedBytes, budget);
-  const identity = { entry: entry.name, sha1: hash('sha1', content, 'hex'), sha256: hash('sha256', content, 'hex') };
+  const identity = {
+    entry: entry.name,
+    sha1: hash('sha1', content, 'hex'),
+    sha256: hash('sha256', content, 'hex'),
+  };
   try {
     return readLevel(content, identity, { budget, depth: depth + 1 });
   } catch (error) {
@@ -147,7 +178,9 @@ function readPoms(
   budget: Budget,
 ): MavenPom[] {
   const byFolder = new Map<string, MavenPom>();
-  const files = entries.filter(({ name }) => /(?:^|\/)META-INF\/maven\/[^/]+\/[^/]+\/pom\.(?:properties|xml)$/.test(name));
+  const files = entries.filter(({ name }) =>
+    /(?:^|\/)META-INF\/maven\/[^/]+\/[^/]+\/pom\.(?:properties|xml)$/.test(name),
+  );
   for (const entry of files.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     budget.poms -= 1;
     if (budget.poms < 0) break;
@@ -172,7 +205,9 @@ function parsedPomXml(content: Uint8Array): MavenPom | undefined {
 /** The main section of a manifest (JAR file specification): lines of 72 bytes, continued by a leading space. */
 function parseManifest(content: Uint8Array): Record<string, string> {
   const attributes: Record<string, string> = {};
-  const [main = ''] = textOf(content).replace(/^\s+/, '').split(/\r?\n\r?\n/);
+  const [main = ''] = textOf(content)
+    .replace(/^\s+/, '')
+    .split(/\r?\n\r?\n/);
   for (const line of main.replace(/\r?\n[ \t]/g, '').split(/\r?\n/)) {
     const colon = line.indexOf(':');
     const name = line.slice(0, Math.max(0, colon)).trim().toLowerCase();

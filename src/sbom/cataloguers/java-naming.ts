@@ -15,7 +15,8 @@ export interface JavaName {
 }
 
 /** Words that belong to a version, not to a name: `1.0-beta-2`, `31.1-jre`. */
-const qualifier = /^(?:alpha|beta|rc|cr|m|b|sp|ga|final|release|snapshot|jre|android|incubating|pre|dev|ea|lts|hadoop)\d*$/i;
+const qualifier =
+  /^(?:alpha|beta|rc|cr|m|b|sp|ga|final|release|snapshot|jre|android|incubating|pre|dev|ea|lts|hadoop)\d*$/i;
 
 /** Splits `log4j-1.2-api-2.17.1` into name and version. Linear in the name's length. */
 export function splitArchiveName(fileName: string): { name: string; version?: string } {
@@ -27,7 +28,9 @@ export function splitArchiveName(fileName: string): { name: string; version?: st
   const starts = parts.flatMap((part, index) => (index > 0 && isNumber(part) ? [index] : []));
   // A number with a word after it that no version has is part of the name: the version starts behind that word.
   const start = starts.find((index) =>
-    parts.slice(index + 1).every((part) => isNumber(part) || qualifier.test(part) || !hasNumberAfter(parts, part)),
+    parts
+      .slice(index + 1)
+      .every((part) => isNumber(part) || qualifier.test(part) || !hasNumberAfter(parts, part)),
   );
   if (start === undefined) return splitOtherSeparators(stem);
   return { name: parts.slice(0, start).join('-'), version: parts.slice(start).join('-') };
@@ -53,7 +56,12 @@ export function nameArchive(archive: JavaArchive, fileName: string): JavaName | 
   if (pom !== undefined) {
     const group = pom.group ?? groupOf(manifest, pom.artifact);
     const confidence = pom.version === undefined ? 0.8 : 1;
-    return { artifact: pom.artifact, confidence, pom, ...defined({ group, version: pom.version ?? version }) };
+    return {
+      artifact: pom.artifact,
+      confidence,
+      pom,
+      ...defined({ group, version: pom.version ?? version }),
+    };
   }
   if (file.name === '') return undefined;
   const artifact = artifactOf(file.name);
@@ -73,7 +81,9 @@ function mainPom(archive: JavaArchive, file: { name: string; version?: string })
   if (exact.length > 0) return sameVersion ?? exact[0];
   const alike = poms.filter(
     ({ artifact, group }) =>
-      file.name === `${group ?? ''}.${artifact}` || artifact.startsWith(file.name) || file.name.endsWith(artifact),
+      file.name === `${group ?? ''}.${artifact}` ||
+      artifact.startsWith(file.name) ||
+      file.name.endsWith(artifact),
   );
   if (alike.length > 0) return alike.find(({ version }) => version === file.version) ?? alike[0];
   // An application's archive is often renamed; what it was built as, its only pom tells.
@@ -84,13 +94,16 @@ function mainPom(archive: JavaArchive, file: { name: string; version?: string })
 /** `artifact` of `com.example.artifact`; Eclipse's artifacts have the dots in their names. */
 function artifactOf(name: string): string {
   const parts = name.split('.');
-  const isGrouped = parts.length > 2 && parts.every((part) => /^[a-z_]/i.test(part)) && !name.startsWith('org.eclipse.');
+  const isGrouped =
+    parts.length > 2 && parts.every((part) => /^[a-z_]/i.test(part)) && !name.startsWith('org.eclipse.');
   return isGrouped ? (parts.at(-1) ?? name) : name;
 }
 
 function versionOf(manifest: Readonly<Record<string, string>>): string | undefined {
   const names = ['implementation-version', 'specification-version', 'plugin-version', 'bundle-version'];
-  const found = names.map((name) => manifest[name]).find((value) => value !== undefined && /^[\w.+-]+$/.test(value));
+  const found = names
+    .map((name) => manifest[name])
+    .find((value) => value !== undefined && /^[\w.+-]+$/.test(value));
   return found;
 }
 

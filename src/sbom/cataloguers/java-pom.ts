@@ -19,11 +19,15 @@ export function parsePomProperties(content: Uint8Array): MavenPom | undefined {
   const fields = new Map<string, string>();
   for (const line of textOf(content).split(/\r?\n/)) {
     const equals = line.indexOf('=');
-    if (equals > 0 && !line.startsWith('#')) fields.set(line.slice(0, equals).trim(), line.slice(equals + 1).trim());
+    if (equals > 0 && !line.startsWith('#'))
+      fields.set(line.slice(0, equals).trim(), line.slice(equals + 1).trim());
   }
   const artifact = resolved(fields.get('artifactId'));
   if (artifact === undefined) return undefined;
-  return { artifact, ...defined({ group: resolved(fields.get('groupId')), version: resolved(fields.get('version')) }) };
+  return {
+    artifact,
+    ...defined({ group: resolved(fields.get('groupId')), version: resolved(fields.get('version')) }),
+  };
 }
 
 /**

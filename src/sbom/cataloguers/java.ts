@@ -83,9 +83,19 @@ function addArchive(members: Member[], archive: JavaArchive, location: Location)
   return [identity.ref];
 }
 
-function addShaded(members: Member[], pom: MavenPom, main: JavaName | undefined, location: Location): string[] {
+function addShaded(
+  members: Member[],
+  pom: MavenPom,
+  main: JavaName | undefined,
+  location: Location,
+): string[] {
   if (pom === main?.pom || pom.version === undefined) return [];
-  const name: JavaName = { artifact: pom.artifact, pom, confidence: 0.9, ...defined({ group: pom.group, version: pom.version }) };
+  const name: JavaName = {
+    artifact: pom.artifact,
+    pom,
+    confidence: 0.9,
+    ...defined({ group: pom.group, version: pom.version }),
+  };
   const identity = identityOf(name);
   members.push({ ...identity, name, location, contains: [] });
   return [identity.ref];
@@ -110,16 +120,9 @@ function componentsOf(member: Member, resolve: (need: string) => readonly string
   const needs = (name.pom?.needs ?? []).flatMap(resolve).filter((target) => target !== ref);
   const component: FoundComponent = {
     ref,
-    ...defined({
-      purl,
-      group: name.group,
-      version: name.version,
-      type: contains.length > 0 && archive?.nested !== undefined ? ('application' as const) : undefined,
-      supplier: supplierOf(name, archive),
-      licences: name.pom?.licences ?? licencesOf(archive),
-      hashes: archive === undefined ? undefined : hashesOf(archive),
-      incomplete: archive?.problem,
-    }),
+    ...defined({ purl, group: name.group, version: name.version, supplier: supplierOf(name, archive) }),
+    ...(archive === undefined ? {} : partsOfArchive(archive)),
+    ...defined({ licences: name.pom?.licences ?? licencesOf(archive) }),
     name: name.artifact,
     locations: [location],
     technique: name.pom === undefined && archive?.manifest === undefined ? 'filename' : 'manifest-analysis',
@@ -130,6 +133,15 @@ function componentsOf(member: Member, resolve: (need: string) => readonly string
   const bom = archive?.bom;
   if (bom === undefined) return [component];
   return [component, ...embeddedComponents(bom, { location, origin: 'Spring Boot' })];
+}
+
+/** What only a file of its own has, and an artifact shaded into another has not. */
+function partsOfArchive(archive: JavaArchive) {
+  return defined({
+    type: archive.nested === undefined ? undefined : ('application' as const),
+    hashes: hashesOf(archive),
+    incomplete: archive.problem,
+  });
 }
 
 function hashesOf({ sha1, sha256 }: JavaArchive): FoundComponent['hashes'] {
@@ -151,7 +163,9 @@ function supplierOf(name: JavaName, archive: JavaArchive | undefined): { name: s
 function licencesOf(archive: JavaArchive | undefined): string[] | undefined {
   const declared = archive?.manifest?.['bundle-license'] ?? archive?.manifest?.['plugin-license-name'];
   if (declared === undefined) return undefined;
-  const names = declared.split(',').map((clause) => (clause.split(';')[0] ?? '').trim().replace(/^"|"$/g, ''));
+  const names = declared
+    .split(',')
+    .map((clause) => (clause.split(';')[0] ?? '').trim().replace(/^"|"$/g, ''));
   const known = names.filter((name) => name !== '' && name !== '<<EXTERNAL>>');
   return known.length > 0 ? known : undefined;
 }

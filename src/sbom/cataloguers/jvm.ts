@@ -32,7 +32,10 @@ export function parseJvmRelease(content: Uint8Array): JvmRelease | undefined {
   const fields = new Map<string, string>();
   for (const line of textOf(content).split(/\r?\n/)) {
     const equals = line.indexOf('=');
-    const value = line.slice(equals + 1).trim().replace(/^"|"$/g, '');
+    const value = line
+      .slice(equals + 1)
+      .trim()
+      .replace(/^"|"$/g, '');
     if (equals > 0 && value !== '') fields.set(line.slice(0, equals).trim(), value);
   }
   const version = versionOf(fields);
@@ -57,7 +60,10 @@ function versionOf(fields: ReadonlyMap<string, string>): string | undefined {
   return full !== undefined && full.split('.')[0] === java.split('.')[0] ? full : java;
 }
 
-function componentOf(view: CatalogueView<JvmRelease>, { path, layer, fact }: FoundFile<JvmRelease>): FoundComponent[] {
+function componentOf(
+  view: CatalogueView<JvmRelease>,
+  { path, layer, fact }: FoundFile<JvmRelease>,
+): FoundComponent[] {
   if (view.ownerOf(path) !== undefined) return [];
   const { vendor, product } = productOf(fact, path);
   return [
@@ -75,7 +81,9 @@ function componentOf(view: CatalogueView<JvmRelease>, { path, layer, fact }: Fou
       ...defined({
         supplier: fact.implementor === undefined ? undefined : { name: fact.implementor },
         properties:
-          fact.implementorVersion === undefined ? undefined : { 'jvm:implementor-version': fact.implementorVersion },
+          fact.implementorVersion === undefined
+            ? undefined
+            : { 'jvm:implementor-version': fact.implementorVersion },
       }),
       cpe: cpeOf(vendor, product, fact.version),
       locations: [{ path, layer }],
@@ -86,7 +94,10 @@ function componentOf(view: CatalogueView<JvmRelease>, { path, layer, fact }: Fou
 }
 
 /** Vendor and product as the NVD names them. */
-function productOf({ implementor = '', imageType }: JvmRelease, path: string): { vendor: string; product: string } {
+function productOf(
+  { implementor = '', imageType }: JvmRelease,
+  path: string,
+): { vendor: string; product: string } {
   const maker = implementor.toLowerCase();
   const kind = imageType?.toLowerCase().includes('jre') === true ? 'jre' : 'jdk';
   if (maker.includes('azul') || path.includes('zulu')) return { vendor: 'azul', product: 'zulu' };
@@ -101,7 +112,8 @@ function productOf({ implementor = '', imageType }: JvmRelease, path: string): {
 function cpeOf(vendor: string, product: string, version: string): string {
   const [legacy = '', update] = version.split('_');
   const number = update === undefined ? (version.split(/[+-]/)[0] ?? version) : legacy;
-  const suffix = update === undefined ? '*' : `update${(update.split('-')[0] ?? '').replace(/^0+(?=\d)/, '')}`;
+  const suffix =
+    update === undefined ? '*' : `update${(update.split('-')[0] ?? '').replace(/^0+(?=\d)/, '')}`;
   return `cpe:2.3:a:${vendor}:${product}:${escapeCpe(number)}:${escapeCpe(suffix)}:*:*:*:*:*:*`;
 }
 

@@ -40,7 +40,12 @@ export function parseNpmLock(content: Uint8Array): NpmFolderLock {
 /** Nesting in version 1 follows node_modules; nothing installable is nested deeper than paths can be. */
 const maxNesting = 100;
 
-function addLegacy(entries: Record<string, NpmLockEntry>, packages: JsonObject, parent: string, depth: number): void {
+function addLegacy(
+  entries: Record<string, NpmLockEntry>,
+  packages: JsonObject,
+  parent: string,
+  depth: number,
+): void {
   if (depth > maxNesting) throw new Error('lock file nested too deeply');
   for (const [name, value] of Object.entries(packages)) {
     const entry = asObject(value);
@@ -76,7 +81,10 @@ export function parseYarnLock(content: Uint8Array): NpmVersionLock {
     const version = fieldOf(block.lines, /^version:? "?([^"\s]+)"?$/);
     if (name === '' || version === undefined || specifier.includes('@workspace:')) continue;
     const resolved = ownRegistry(fieldOf(block.lines, /^resolved "([^"#]+)/));
-    entries[`${name}@${version}`] = defined({ integrity: fieldOf(block.lines, /^integrity (\S+)$/), resolved });
+    entries[`${name}@${version}`] = defined({
+      integrity: fieldOf(block.lines, /^integrity (\S+)$/),
+      resolved,
+    });
   }
   return { kind: 'versions', entries };
 }

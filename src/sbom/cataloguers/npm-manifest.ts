@@ -1,11 +1,4 @@
-import {
-  asArray,
-  asObject,
-  asText,
-  asTexts,
-  defined,
-  parseJsonObject,
-} from './formats/json-fields.ts';
+import { asArray, asObject, asText, asTexts, defined, parseJsonObject } from './formats/json-fields.ts';
 import type { JsonObject } from './formats/json-fields.ts';
 import { parsePerson, repositoryAddress, webAddress } from './formats/supplier.ts';
 import type { Supplier } from './formats/supplier.ts';
@@ -54,7 +47,9 @@ export function parseNpmManifest(content: Uint8Array): NpmManifest | undefined {
 
 /** `license` is an SPDX expression today; an object or a list of them (`licenses`) in old manifests. */
 function licencesOf(manifest: JsonObject): string[] {
-  const declared = [manifest['license'], manifest['licence'], manifest['licenses']].find((value) => value !== undefined);
+  const declared = [manifest['license'], manifest['licence'], manifest['licenses']].find(
+    (value) => value !== undefined,
+  );
   const list = Array.isArray(declared) ? asArray(declared) : [declared];
   return list.flatMap((one) => {
     const { type, name } = asObject(one) as { type?: unknown; name?: unknown };

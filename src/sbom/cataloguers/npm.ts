@@ -68,7 +68,9 @@ export const npm: Cataloguer<NpmFact> = {
 /** Yarn's Plug'n'Play keeps each package as a zip archive and reads it from there. */
 function parseCachedPackage(content: Uint8Array): NpmManifest | undefined {
   const archive = ZipArchive.open(content, archiveLimits);
-  const entry = archive.entries.find(({ name }) => /^node_modules\/(?:@[^/]+\/)?[^/]+\/package\.json$/.test(name));
+  const entry = archive.entries.find(({ name }) =>
+    /^node_modules\/(?:@[^/]+\/)?[^/]+\/package\.json$/.test(name),
+  );
   return entry === undefined ? undefined : parseNpmManifest(archive.read(entry, manifestBytes));
 }
 
@@ -88,9 +90,6 @@ function componentOf(
   { view, entry, missing }: Surroundings,
 ): FoundComponent {
   const { group, name } = splitName(fact.name);
-  const integrity = entry?.integrity ?? fact.integrity;
-  const hashes = integrity === undefined ? [] : parseIntegrity(integrity);
-  const licences = fact.licences ?? (entry?.licence === undefined ? undefined : [entry.licence]);
   const isApplication = placement === 'project' && !distributionFolder.test(path);
   return {
     ...identityOf(fact),
@@ -99,9 +98,7 @@ function componentOf(
       group,
       version: fact.version,
       supplier: fact.author ?? repositoryOwner(fact.repository),
-      licences,
-      hashes: hashes.length > 0 ? hashes : undefined,
-      scope: entry?.scope,
+      ...lockedParts(fact, entry),
     }),
     name,
     locations: [{ path, layer }],
@@ -110,6 +107,17 @@ function componentOf(
     externalReferences: referencesOf(fact, entry),
     ...edgesOf(view, folderOf(path), fact),
     ...propertiesOf(placement, missing),
+  };
+}
+
+/** What a lock file tells better than the manifest, or alone. */
+function lockedParts(fact: NpmManifest, entry: NpmLockEntry | undefined) {
+  const integrity = entry?.integrity ?? fact.integrity;
+  const hashes = integrity === undefined ? [] : parseIntegrity(integrity);
+  return {
+    licences: fact.licences ?? (entry?.licence === undefined ? undefined : [entry.licence]),
+    hashes: hashes.length > 0 ? hashes : undefined,
+    scope: entry?.scope,
   };
 }
 

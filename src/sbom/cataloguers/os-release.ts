@@ -1,3 +1,4 @@
+import { definedFields } from '../defined-fields.ts';
 import type { Cataloguer, Distro, FoundFile } from '../cataloguer.ts';
 
 /** The assignments of an `os-release` file that are of use. */
@@ -20,15 +21,12 @@ export function parseOsRelease(text: string): OsReleaseFact | undefined {
   }
   const id = values.get('ID')?.toLowerCase();
   if (id === undefined || !/^[a-z0-9._-]+$/.test(id)) return undefined;
-  const versionId = values.get('VERSION_ID');
-  const prettyName = values.get('PRETTY_NAME');
-  const homeUrl = values.get('HOME_URL');
-  return {
-    id,
-    ...(versionId ? { versionId } : {}),
-    ...(prettyName ? { prettyName } : {}),
-    ...(homeUrl ? { homeUrl } : {}),
+  const texts = {
+    versionId: values.get('VERSION_ID'),
+    prettyName: values.get('PRETTY_NAME'),
+    homeUrl: values.get('HOME_URL'),
   };
+  return { id, ...definedFields(texts) };
 }
 
 /** The distribution that the image's `os-release` names; `etc/` wins over `usr/lib/`, as the manual page says. */

@@ -49,7 +49,10 @@ export function parsePythonMetadata(content: Uint8Array): PythonMetadata | undef
     version,
     ...defined({
       licences: licences.length > 0 ? licences : undefined,
-      author: authorOf(first('author') ?? first('maintainer'), first('author-email') ?? first('maintainer-email')),
+      author: authorOf(
+        first('author') ?? first('maintainer'),
+        first('author-email') ?? first('maintainer-email'),
+      ),
       requires: requires.length > 0 ? requires : undefined,
       ...addressesOf(first('home-page'), fields.get('project-url') ?? []),
     }),
@@ -68,7 +71,8 @@ function licencesOf(
   classifiers: readonly string[],
 ): string[] {
   if (expression !== undefined) return [expression];
-  if (licence !== undefined && licence.length <= maxLicenceLength && !licence.includes('\n')) return [licence];
+  if (licence !== undefined && licence.length <= maxLicenceLength && !licence.includes('\n'))
+    return [licence];
   return classifiers
     .filter((classifier) => classifier.startsWith('License ::'))
     .flatMap((classifier) => asText(classifier.split('::').at(-1)) ?? [])
@@ -89,9 +93,18 @@ function addressesOf(homepage: string | undefined, projectUrls: readonly string[
   const named = new Map<string, string>();
   for (const entry of projectUrls) {
     const comma = entry.indexOf(',');
-    named.set(entry.slice(0, comma).trim().toLowerCase().replace(/[-\s]+/g, ''), entry.slice(comma + 1).trim());
+    named.set(
+      entry
+        .slice(0, comma)
+        .trim()
+        .toLowerCase()
+        .replace(/[-\s]+/g, ''),
+      entry.slice(comma + 1).trim(),
+    );
   }
-  const repository = ['source', 'sourcecode', 'repository', 'github', 'code'].map((label) => named.get(label));
+  const repository = ['source', 'sourcecode', 'repository', 'github', 'code'].map((label) =>
+    named.get(label),
+  );
   return {
     homepage: webAddress(homepage ?? named.get('homepage')),
     repository: webAddress(repository.find((address) => address !== undefined)),
@@ -102,7 +115,11 @@ function addressesOf(homepage: string | undefined, projectUrls: readonly string[
 function requirementOf(requirement: string): string[] {
   const [wanted = '', marker = ''] = requirement.split(';');
   if (/\bextra\s*[=!]=|\bextra\s+in\b/.test(marker)) return [];
-  if (/(?:sys_platform|platform_system|os_name)\s*==\s*["'](?:win32|Windows|nt|darwin|Darwin|cygwin)["']/.test(marker)) {
+  if (
+    /(?:sys_platform|platform_system|os_name)\s*==\s*["'](?:win32|Windows|nt|darwin|Darwin|cygwin)["']/.test(
+      marker,
+    )
+  ) {
     return [];
   }
   const name = /^[a-z\d](?:[\w.-]*[a-z\d])?/i.exec(wanted.trim())?.[0];

@@ -111,7 +111,8 @@ function distributionOf(
     ...defined({
       supplier: fact.author ?? repositoryOwner(fact.repository ?? fact.homepage),
       licences: fact.licences,
-      hashes: origin?.sha256 === undefined ? undefined : [{ algorithm: 'SHA-256' as const, hex: origin.sha256 }],
+      hashes:
+        origin?.sha256 === undefined ? undefined : [{ algorithm: 'SHA-256' as const, hex: origin.sha256 }],
     }),
     name: normalisePythonName(fact.name),
     version: fact.version,
@@ -153,6 +154,7 @@ function referencesOf(fact: PythonMetadata, origin: PythonOrigin | undefined) {
   const references: { type: 'vcs' | 'website' | 'distribution'; url: string }[] = [];
   if (fact.repository !== undefined) references.push({ type: 'vcs', url: fact.repository });
   else if (fact.homepage !== undefined) references.push({ type: 'website', url: fact.homepage });
-  if (origin !== undefined && /^https?:/.test(origin.url)) references.push({ type: 'distribution', url: origin.url });
+  if (origin !== undefined && /^https?:/.test(origin.url))
+    references.push({ type: 'distribution', url: origin.url });
   return references;
 }

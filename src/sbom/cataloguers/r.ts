@@ -34,8 +34,12 @@ export function parseDescription(content: Uint8Array): RPackage | undefined {
   const name = first('package');
   const version = first('version');
   if (name === undefined || version === undefined || first('built') === undefined) return undefined;
-  const needs = [first('depends'), first('imports'), first('linkingto')].flatMap((list) => (list ?? '').split(','));
-  const requires = needs.map((need) => (need.split('(')[0] ?? '').trim()).filter((need) => need !== '' && need !== 'R');
+  const needs = [first('depends'), first('imports'), first('linkingto')].flatMap((list) =>
+    (list ?? '').split(','),
+  );
+  const requires = needs
+    .map((need) => (need.split('(')[0] ?? '').trim())
+    .filter((need) => need !== '' && need !== 'R');
   const [homepage] = (first('url') ?? '').split(/[\s,]+/);
   return {
     name,
@@ -49,7 +53,10 @@ export function parseDescription(content: Uint8Array): RPackage | undefined {
   };
 }
 
-function componentOf({ path, layer, fact }: FoundFile<RPackage>, refs: ReadonlyMap<string, string>): FoundComponent {
+function componentOf(
+  { path, layer, fact }: FoundFile<RPackage>,
+  refs: ReadonlyMap<string, string>,
+): FoundComponent {
   const required = (fact.requires ?? []).map((name) => refs.get(name));
   const dependsOn = required.filter((ref) => ref !== undefined);
   return {
@@ -57,7 +64,8 @@ function componentOf({ path, layer, fact }: FoundFile<RPackage>, refs: ReadonlyM
     ...defined({
       licences: fact.licence === undefined ? undefined : [fact.licence],
       supplier: parsePerson(fact.maintainer),
-      externalReferences: fact.homepage === undefined ? undefined : [{ type: 'website' as const, url: fact.homepage }],
+      externalReferences:
+        fact.homepage === undefined ? undefined : [{ type: 'website' as const, url: fact.homepage }],
     }),
     name: fact.name,
     version: fact.version,

@@ -10,8 +10,8 @@ interface Database {
   readonly content: Buffer;
   readonly pageBytes: number;
   readonly pages: number;
-  u16(at: number): number;
-  u32(at: number): number;
+  readonly u16: (at: number) => number;
+  readonly u32: (at: number) => number;
 }
 
 /**
@@ -61,7 +61,8 @@ function* valuesOfPage(database: Database, start: number): Generator<Buffer> {
     const at = start + offset;
     const kind = content.readUInt8(at);
     if (kind === itemType.keyData) yield content.subarray(at + 1, start + end);
-    else if (kind === itemType.offPage && offset + 12 <= pageBytes) yield readChain(database, u32(at + 4), u32(at + 8));
+    else if (kind === itemType.offPage && offset + 12 <= pageBytes)
+      yield readChain(database, u32(at + 4), u32(at + 8));
   }
 }
 
@@ -70,7 +71,7 @@ function readChain({ content, pageBytes, pages, u16, u32 }: Database, first: num
   if (length > content.length) throw new RangeError('a record of the Berkeley DB is longer than the file');
   const value = Buffer.alloc(length);
   let filled = 0;
-  for (let page = first; page !== 0 && filled < length; ) {
+  for (let page = first; page !== 0 && filled < length;) {
     const start = page * pageBytes;
     if (page >= pages || content.readUInt8(start + 25) !== pageType.overflow) {
       throw new RangeError('a chain of the Berkeley DB is broken');

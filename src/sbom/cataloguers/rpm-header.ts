@@ -84,7 +84,10 @@ function filesOf(store: HeaderStore): readonly string[] {
 
 class HeaderStore {
   readonly #blob: Buffer;
-  readonly #entries = new Map<number, { readonly type: number; readonly offset: number; readonly count: number }>();
+  readonly #entries = new Map<
+    number,
+    { readonly type: number; readonly offset: number; readonly count: number }
+  >();
   readonly #start: number;
   readonly #end: number;
 
@@ -95,10 +98,15 @@ class HeaderStore {
     this.#blob = blob;
     this.#start = preambleBytes + count * entryBytes;
     this.#end = this.#start + storeBytes;
-    if (count > maxEntries || this.#end > blob.length) throw new RangeError('an RPM header exceeds its record');
+    if (count > maxEntries || this.#end > blob.length)
+      throw new RangeError('an RPM header exceeds its record');
     for (let at = preambleBytes; at < this.#start; at += entryBytes) {
       const [tag, kind] = [blob.readUInt32BE(at), blob.readUInt32BE(at + 4)];
-      this.#entries.set(tag, { type: kind, offset: blob.readUInt32BE(at + 8), count: blob.readUInt32BE(at + 12) });
+      this.#entries.set(tag, {
+        type: kind,
+        offset: blob.readUInt32BE(at + 8),
+        count: blob.readUInt32BE(at + 12),
+      });
     }
   }
 

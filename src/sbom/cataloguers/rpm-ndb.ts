@@ -13,7 +13,8 @@ const pageBytes = 4096;
  * own (magic, package, generation, length). Throws RangeError on a damaged database.
  */
 export function* readNdbBlobs(content: Buffer): Generator<Buffer> {
-  if (content.length < headerBytes || magicAt(content, 0) !== headerMagic) throw new RangeError('no ndb database');
+  if (content.length < headerBytes || magicAt(content, 0) !== headerMagic)
+    throw new RangeError('no ndb database');
   const slotsEnd = content.readUInt32LE(12) * pageBytes;
   if (slotsEnd > content.length) throw new RangeError('the ndb database is cut');
   for (let at = headerBytes; at + slotBytes <= slotsEnd; at += slotBytes) {
@@ -26,7 +27,9 @@ export function* readNdbBlobs(content: Buffer): Generator<Buffer> {
 function readBlob(content: Buffer, at: number, packageIndex: number): Buffer {
   const start = at + blobHeaderBytes;
   const isBlob =
-    start <= content.length && magicAt(content, at) === blobMagic && content.readUInt32LE(at + 4) === packageIndex;
+    start <= content.length &&
+    magicAt(content, at) === blobMagic &&
+    content.readUInt32LE(at + 4) === packageIndex;
   if (!isBlob) throw new RangeError('the ndb database points to a damaged record');
   const length = content.readUInt32LE(at + 12);
   if (start + length > content.length) throw new RangeError('a record of the ndb database is cut');

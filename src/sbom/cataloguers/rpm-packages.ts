@@ -1,4 +1,5 @@
 import { isOwnershipKept } from '../cataloguer.ts';
+import { definedFields } from '../defined-fields.ts';
 import type { RpmHeader } from './rpm-header.ts';
 
 /** One installed RPM package, as plain data. */
@@ -30,25 +31,20 @@ export function linkRpmPackages(headers: readonly RpmHeader[]): readonly RpmPack
   const packages = headers.filter(({ name }) => name !== 'gpg-pubkey').sort(compareHeaders);
   const providers = indexProviders(packages);
   return packages.map((header, index) => {
-    const { name, version, release, epoch, architecture, vendor, licence, sourceRpm, modularity, requires } = header;
+    const { name, version, release, epoch, architecture, vendor, licence, sourceRpm, modularity, requires } =
+      header;
     const needs = new Set(requires.flatMap((required) => providers.get(required) ?? []));
     needs.delete(index);
     const url = header.url !== undefined && URL.canParse(header.url) ? header.url : undefined;
     return {
       name,
       version: release === '' ? version : `${version}-${release}`,
-      ...defined({ epoch, architecture, vendor, licence, url, sourceRpm, modularity }),
+      ...definedFields({ epoch, architecture, vendor, licence, url, sourceRpm, modularity }),
       needs: [...needs].sort((a, b) => a - b),
       needsComplete: !requires.some((required) => required.startsWith('(')),
       paths: header.files.map((path) => path.slice(1)).filter(isOwnershipKept),
     };
   });
-}
-
-type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
-
-function defined<T extends object>(fields: T): Defined<T> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Defined<T>;
 }
 
 /** The order in the database is that of installation; ours is the same for the same set. */
@@ -60,7 +56,9 @@ function compareHeaders(a: RpmHeader, b: RpmHeader): number {
 }
 
 function indexProviders(packages: readonly RpmHeader[]): ReadonlyMap<string, number> {
-  const wantedFiles = new Set(packages.flatMap(({ requires }) => requires.filter((name) => name.startsWith('/'))));
+  const wantedFiles = new Set(
+    packages.flatMap(({ requires }) => requires.filter((name) => name.startsWith('/'))),
+  );
   const providers = new Map<string, number>();
   for (const [index, { provides, files }] of packages.entries()) {
     for (const name of [...provides, ...files.filter((path) => wantedFiles.has(path))]) {

@@ -64,7 +64,9 @@ function databaseRule(name: string, read: (content: Buffer) => Iterable<Buffer>)
 
 function toComponents(file: FoundFile<RpmFact>, view: CatalogueView<RpmFact>): FoundComponent[] {
   const refs = file.fact.packages.map((found) => purlOf(found, view));
-  return file.fact.packages.map((found, index) => toComponent(found, file, { view, refs, ref: refs[index] ?? '' }));
+  return file.fact.packages.map((found, index) =>
+    toComponent(found, file, { view, refs, ref: refs[index] ?? '' }),
+  );
 }
 
 function purlOf(found: RpmPackage, { distro }: CatalogueView<RpmFact>): string {
@@ -88,7 +90,11 @@ interface Assembly {
   readonly ref: string;
 }
 
-function toComponent(found: RpmPackage, file: FoundFile<RpmFact>, { view, refs, ref }: Assembly): FoundComponent {
+function toComponent(
+  found: RpmPackage,
+  file: FoundFile<RpmFact>,
+  { view, refs, ref }: Assembly,
+): FoundComponent {
   const supplier = found.vendor ?? view.distro?.prettyName;
   return {
     ref,

@@ -33,7 +33,8 @@ export const ruby: Cataloguer<RubyGem> = {
   ],
   assemble(view) {
     const homes = new Map<string, FoundFile<RubyGem>[]>();
-    for (const file of view.files) homes.set(homeOf(file.path), [...(homes.get(homeOf(file.path)) ?? []), file]);
+    for (const file of view.files)
+      homes.set(homeOf(file.path), [...(homes.get(homeOf(file.path)) ?? []), file]);
     return { components: view.files.map((file) => componentOf(file, homes.get(homeOf(file.path)) ?? [])) };
   },
 };
@@ -45,32 +46,46 @@ function homeOf(path: string): string {
 
 /** Reads a specification; undefined if it does not assign name and version as plain texts. */
 export function parseGemSpecification(content: Uint8Array): RubyGem | undefined {
-  const fields = new Map<string, string>();
-  const requires = new Set<string>();
-  for (const raw of textOf(content).split('\n')) {
-    const line = raw.trim().replaceAll('.freeze', '');
-    const [, field, value] = /^\w+\.(name|version|platform|homepage|licenses|license|authors)\s*=\s*(\S.*)$/.exec(line) ?? [];
-    if (field !== undefined && value !== undefined && !fields.has(field)) fields.set(field, value);
-    const [, needed] = /^\w+\.add_(?:runtime_)?dependency\s*\(?\s*(?:%q<|["'])([\w.-]+)/.exec(line) ?? [];
-    if (needed !== undefined) requires.add(needed);
-  }
+  const { fields, requires } = readStatements(textOf(content));
   const [name] = textsIn(fields.get('name'));
   const [version] = textsIn(fields.get('version'));
   if (name === undefined || version === undefined) return undefined;
-  const licences = textsIn(fields.get('licenses') ?? fields.get('license'));
-  const authors = textsIn(fields.get('authors'));
   const [platform] = textsIn(fields.get('platform'));
   return {
     name,
     version,
     ...defined({
       platform,
-      licences: licences.length > 0 ? licences : undefined,
-      authors: authors.length > 0 ? authors : undefined,
+      licences: filled(textsIn(fields.get('licenses') ?? fields.get('license'))),
+      authors: filled(textsIn(fields.get('authors'))),
       homepage: webAddress(textsIn(fields.get('homepage'))[0]),
-      requires: requires.size > 0 ? [...requires] : undefined,
+      requires: filled([...requires]),
     }),
   };
+}
+
+function filled(list: readonly string[]): readonly string[] | undefined {
+  return list.length > 0 ? list : undefined;
+}
+
+const assignment = /^\w+\.(name|version|platform|homepage|licenses|license|authors)\s*=/;
+const dependency = /^\w+\.add_(?:runtime_)?dependency[\s(]+(?:%q<|["'])([\w.-]+)/;
+
+/** The first assignment to each field, and the names of the gems needed at run time. */
+function readStatements(text: string): {
+  fields: ReadonlyMap<string, string>;
+  requires: ReadonlySet<string>;
+} {
+  const fields = new Map<string, string>();
+  const requires = new Set<string>();
+  for (const raw of text.split('\n')) {
+    const line = raw.trim().replaceAll('.freeze', '');
+    const [whole = '', field] = assignment.exec(line) ?? [];
+    if (field !== undefined && !fields.has(field)) fields.set(field, line.slice(whole.length));
+    const needed = dependency.exec(line)?.[1];
+    if (needed !== undefined) requires.add(needed);
+  }
+  return { fields, requires };
 }
 
 /** The quoted texts in a value, with Ruby's `\u` escapes; interpolations cannot be known. */
@@ -86,7 +101,10 @@ function decodeEscape(whole: string, hex: string): string {
   return point <= 0x10ffff ? String.fromCodePoint(point) : whole;
 }
 
-function componentOf({ path, layer, fact }: FoundFile<RubyGem>, home: readonly FoundFile<RubyGem>[]): FoundComponent {
+function componentOf(
+  { path, layer, fact }: FoundFile<RubyGem>,
+  home: readonly FoundFile<RubyGem>[],
+): FoundComponent {
   const required = (fact.requires ?? []).map((name) => newest(home, name));
   const dependsOn = required.flatMap((gem) => (gem === undefined ? [] : identityOf(gem).ref));
   const [author] = fact.authors ?? [];
@@ -95,7 +113,8 @@ function componentOf({ path, layer, fact }: FoundFile<RubyGem>, home: readonly F
     ...defined({
       supplier: author === undefined ? undefined : { name: author },
       licences: fact.licences,
-      externalReferences: fact.homepage === undefined ? undefined : [{ type: 'website' as const, url: fact.homepage }],
+      externalReferences:
+        fact.homepage === undefined ? undefined : [{ type: 'website' as const, url: fact.homepage }],
       properties: fact.platform === undefined ? undefined : { 'gem:platform': fact.platform },
     }),
     name: fact.name,

@@ -62,7 +62,8 @@ function openLarge() {
       tail = Buffer.from(tail.subarray(Math.max(0, tail.length - tailBytes)));
     },
     end: (): undefined => {
-      if (tail.includes('.dep-v0')) throw new Error(`a program with crates, larger than ${maxProgramBytes} bytes`);
+      if (tail.includes('.dep-v0'))
+        throw new Error(`a program with crates, larger than ${maxProgramBytes} bytes`);
     },
   };
 }

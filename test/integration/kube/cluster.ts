@@ -52,7 +52,8 @@ export async function openTestCluster(): Promise<TestCluster> {
 }
 
 function createRun(client: KubeClient, metadata: Record<string, unknown>): Promise<KubeObject> {
-  const spec = { taskSpec: { steps: [{ name: 'build', image: 'busybox' }] } };
+  // controllers that other tests left running leave alone what somebody else manages
+  const spec = { managedBy: 'example.com/test', taskSpec: { steps: [{ name: 'build', image: 'busybox' }] } };
   const run = { apiVersion: 'tekton.dev/v1', kind: 'TaskRun', metadata, spec };
   return client.create(resourceTypes.taskRuns, run, write);
 }

@@ -213,6 +213,25 @@ describe('KubeClient', () => {
     ]);
   });
 
+  it('refuses a list of more than 10,000 objects with ERR_KUBE_LIST_SIZE', async () => {
+    const items = Array.from({ length: 2500 }, () => object);
+    for (let index = 0; index < 5; index += 1) {
+      server.override('list', (_request, response) => {
+        sendJson(response, 200, { metadata: { resourceVersion: '1', continue: 'more' }, items });
+      });
+    }
+    expect((await faultOf(client.list(taskRuns, { signal }))).code).to.equal('ERR_KUBE_LIST_SIZE');
+  });
+
+  it('gives a created subresource as it is', async () => {
+    answer(201, { status: { token: 't' } });
+    const draft = { subresource: 'token', body: { spec: {} } };
+    const account = { namespace: 'team', name: 'builder' };
+    const given = await client.createSubresource(resourceTypes.serviceAccounts, account, draft, { signal });
+    expect(given).to.deep.equal({ status: { token: 't' } });
+    expect(server.requests[0]?.path).to.equal('/api/v1/namespaces/team/serviceaccounts/builder/token');
+  });
+
   it('keeps its connections for further requests', async () => {
     for (let index = 0; index < 30; index += 1) {
       answer(200, object);

@@ -16,7 +16,12 @@ describe('component merge', () => {
   it('makes one component of those with equal refs, with all their places, licences, hashes and edges', () => {
     const sha = { algorithm: 'SHA-256', hex: 'ab' } as const;
     const [merged, ...others] = mergeComponents([
-      component('a', { licences: ['MIT'], dependsOn: ['b'], dependencies: 'complete', properties: { one: '1' } }),
+      component('a', {
+        licences: ['MIT'],
+        dependsOn: ['b'],
+        dependencies: 'complete',
+        properties: { one: '1' },
+      }),
       component('a', {
         locations: [{ path: 'else/x', layer: 2 }],
         licences: ['MIT', 'ISC'],
@@ -44,7 +49,10 @@ describe('component merge', () => {
   it('calls a component required that is so in one of its places', () => {
     const [merged] = mergeComponents([component('a', { scope: 'excluded' }), component('a')]);
     expect(merged?.scope).to.equal('required');
-    const [development] = mergeComponents([component('a', { scope: 'excluded' }), component('a', { scope: 'excluded' })]);
+    const [development] = mergeComponents([
+      component('a', { scope: 'excluded' }),
+      component('a', { scope: 'excluded' }),
+    ]);
     expect(development?.scope).to.equal('excluded');
   });
 

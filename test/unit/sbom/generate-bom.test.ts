@@ -24,7 +24,10 @@ Maintainer: Someone <someone@example.org>
 ${at > 0 ? `Depends: p${at - 1}` : 'Homepage: https://example.org/'}
 `,
   ).join('\n');
-const release = { 'etc/os-release': 'ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian 12"\nHOME_URL="https://www.debian.org/"\n' };
+const release = {
+  'etc/os-release':
+    'ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian 12"\nHOME_URL="https://www.debian.org/"\n',
+};
 const files = (count = 3): Record<string, string> => ({
   ...release,
   'var/lib/dpkg/status': status(count),
@@ -42,7 +45,13 @@ const options = (change: Partial<GenerateBomOptions> = {}): GenerateBomOptions =
 });
 interface Document {
   serialNumber: string;
-  metadata: { timestamp: string; component: Record<string, unknown>; supplier?: unknown; manufacturer?: unknown; properties?: unknown };
+  metadata: {
+    timestamp: string;
+    component: Record<string, unknown>;
+    supplier?: unknown;
+    manufacturer?: unknown;
+    properties?: unknown;
+  };
   components: Record<string, unknown>[];
   dependencies: { ref: string; dependsOn?: string[] }[];
   compositions: { aggregate: string; assemblies?: string[]; dependencies?: string[] }[];
@@ -98,7 +107,10 @@ describe('generated BOM', () => {
 
   it('names the image by an OCI purl with its digest, platform and layers', async () => {
     const source = image([layer(files())], {
-      labels: { 'org.opencontainers.image.source': 'https://git.test/app', 'org.opencontainers.image.vendor': 'Golem Trust' },
+      labels: {
+        'org.opencontainers.image.source': 'https://git.test/app',
+        'org.opencontainers.image.vendor': 'Golem Trust',
+      },
     });
     const { metadata } = parse(await generateBom(source, options()));
     expect(metadata.timestamp).to.equal('2026-01-02T03:04:05.678Z');
@@ -121,9 +133,12 @@ describe('generated BOM', () => {
   it('takes 1970 for the time of an image without or with a broken creation time', async () => {
     for (const created of [undefined, 'yesterday']) {
       const source = image([layer(release)]);
-      const { created: _dropped, ...config } = source.config;
-      const changed = { ...source, config: { ...config, ...(created === undefined ? {} : { created }) } };
-      expect(parse(await generateBom(changed, options())).metadata.timestamp).to.equal('1970-01-01T00:00:00.000Z');
+      const { digest, platform, labels } = source.config;
+      const config = { digest, platform, labels, ...(created === undefined ? {} : { created }) };
+      const changed = { ...source, config };
+      expect(parse(await generateBom(changed, options())).metadata.timestamp).to.equal(
+        '1970-01-01T00:00:00.000Z',
+      );
     }
   });
 
@@ -160,7 +175,9 @@ describe('generated BOM', () => {
   });
 
   it('has a graph that reaches every component from the image, and tells what is complete', async () => {
-    const { metadata, components, dependencies, compositions } = parse(await generateBom(image([layer(files())]), options()));
+    const { metadata, components, dependencies, compositions } = parse(
+      await generateBom(image([layer(files())]), options()),
+    );
     const root = String(metadata.component['bom-ref']);
     const edges = new Map(dependencies.map(({ ref, dependsOn }) => [ref, dependsOn ?? []]));
     const reached = new Set<string>();
@@ -176,7 +193,9 @@ describe('generated BOM', () => {
   });
 
   it('says where it has gaps instead of being silently short', async () => {
-    const source = image([layer({ ...files(), 'var/lib/rpm/x': '', 'usr/share/doc/p2/copyright': 'z'.repeat(9_000_000) })]);
+    const source = image([
+      layer({ ...files(), 'var/lib/rpm/x': '', 'usr/share/doc/p2/copyright': 'z'.repeat(9_000_000) }),
+    ]);
     const bom = await generateBom(source, options());
     const { metadata, compositions } = parse(bom);
     expect(bom.gaps).to.have.length(1);
@@ -200,7 +219,7 @@ describe('generated BOM', () => {
       type: 'deb',
       name: 'p1',
       version: '1.1+b1',
-      licences: 'MIT, own words',
+      licences: 'own words, MIT',
       path: '/var/lib/dpkg/status',
     });
   });
@@ -208,7 +227,10 @@ describe('generated BOM', () => {
   it('tells how far it is', async () => {
     const layers = [layer(files()), layer(release)];
     const seen: number[] = [];
-    await generateBom(image(layers), options({ onProgress: ({ bytes, totalBytes }) => seen.push(bytes / totalBytes) }));
+    await generateBom(
+      image(layers),
+      options({ onProgress: ({ bytes, totalBytes }) => seen.push(bytes / totalBytes) }),
+    );
     expect(seen.at(-1)).to.equal(1);
     expect(seen).to.deep.equal([...seen].sort((a, b) => a - b));
   });
@@ -237,7 +259,9 @@ describe('generated BOM', () => {
 
   it('refuses more components than the limit with ERR_SBOM_LIMIT', async () => {
     const limits = { ...defaultSbomLimits, components: 2 };
-    expect(await codeOf(generateBom(image([layer(files())]), options({ limits })))).to.equal('ERR_SBOM_LIMIT');
+    expect(await codeOf(generateBom(image([layer(files())]), options({ limits })))).to.equal(
+      'ERR_SBOM_LIMIT',
+    );
   });
 
   it('gives up on a registry that stands still with ERR_SBOM_TIMEOUT', async () => {
@@ -247,7 +271,12 @@ describe('generated BOM', () => {
   });
 
   it('reports a cataloguer that fails with ERR_SBOM_CATALOGUER', async () => {
-    const broken = { ...dpkg, assemble: () => { throw new Error('oops'); } };
+    const broken = {
+      ...dpkg,
+      assemble: () => {
+        throw new Error('oops');
+      },
+    };
     expect(await codeOf(generateBom(image([layer(files())]), options({ cataloguers: [broken] })))).to.equal(
       'ERR_SBOM_CATALOGUER',
     );
@@ -299,7 +328,9 @@ describe('BOM generator', () => {
       },
     };
     const leavers = [new AbortController(), new AbortController()];
-    const works = leavers.map((leaver) => boms.generate(image([hanging]), { signal: leaver.signal }).catch(String));
+    const works = leavers.map((leaver) =>
+      boms.generate(image([hanging]), { signal: leaver.signal }).catch(String),
+    );
     await opened;
     leavers[0]?.abort(new Error('first left'));
     expect(await works[0]).to.equal('Error: first left');
@@ -314,7 +345,8 @@ describe('BOM generator', () => {
     await using boms = generator();
     const base = layer(files());
     let fail = true;
-    const open: typeof base.open = (request) => (fail ? Promise.reject(new Error('reset')) : base.open(request));
+    const open: typeof base.open = (request) =>
+      fail ? Promise.reject(new Error('reset')) : base.open(request);
     const source = image([{ ...base, open }]);
     expect(await boms.generate(source, { signal: signal() }).catch(String)).to.equal('Error: reset');
     fail = false;

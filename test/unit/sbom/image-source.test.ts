@@ -19,7 +19,11 @@ const config = (change: object = {}): Buffer =>
       ...change,
     }),
   );
-const descriptor = (mediaType: string, text: string): Descriptor => ({ mediaType, digest: digestOf(text), size: 7 });
+const descriptor = (mediaType: string, text: string): Descriptor => ({
+  mediaType,
+  digest: digestOf(text),
+  size: 7,
+});
 const parts = (bytes: Buffer, layerTypes: readonly string[]): ImageParts => ({
   name: 'registry.test/app',
   digest: digestOf('manifest'),
@@ -73,13 +77,17 @@ describe('image source', () => {
       config({ rootfs: { diff_ids: ['sha256:short', diffIds[1]] } }),
       config({ rootfs: { diff_ids: [diffIds[0]] } }),
     ];
-    for (const bytes of bad) expect(codeOf(() => toLayerSource(parts(bytes, [oci, docker])))).to.equal('ERR_SBOM_IMAGE_CONFIG');
+    for (const bytes of bad)
+      expect(codeOf(() => toLayerSource(parts(bytes, [oci, docker])))).to.equal('ERR_SBOM_IMAGE_CONFIG');
     const other = { ...parts(config(), [oci, docker]), config: config({ os: 'plan9' }) };
     expect(codeOf(() => toLayerSource(other))).to.equal('ERR_SBOM_IMAGE_CONFIG');
   });
 
   it('refuses layers that are no tar archives with ERR_SBOM_LAYER_MEDIA_TYPE', () => {
-    for (const type of ['application/vnd.oci.image.layer.v1.tar+gzip+encrypted', 'application/vnd.wasm.content.layer.v1+wasm']) {
+    for (const type of [
+      'application/vnd.oci.image.layer.v1.tar+gzip+encrypted',
+      'application/vnd.wasm.content.layer.v1+wasm',
+    ]) {
       expect(codeOf(() => toLayerSource(parts(config(), [oci, type])))).to.equal('ERR_SBOM_LAYER_MEDIA_TYPE');
     }
   });

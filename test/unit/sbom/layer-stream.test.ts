@@ -43,7 +43,9 @@ describe('layer stream', () => {
   }
 
   it('tells the compression from the bytes, not from the media type', async () => {
-    const layer = layerOf(archive, 'zstd', { mediaType: 'application/vnd.docker.image.rootfs.diff.tar.gzip' });
+    const layer = layerOf(archive, 'zstd', {
+      mediaType: 'application/vnd.docker.image.rootfs.diff.tar.gzip',
+    });
     expect((await read(layer)).equals(archive)).to.equal(true);
   });
 
@@ -78,7 +80,9 @@ describe('layer stream', () => {
   it('refuses streams that are shorter or longer than their descriptor with ERR_SBOM_LAYER_DIGEST', async () => {
     const bytes = gzipSync(archive);
     for (const size of [bytes.length - 1, bytes.length + 1]) {
-      expect((await faultOf(read(layerOf(archive, 'gzip', { size })))).code).to.equal('ERR_SBOM_LAYER_DIGEST');
+      expect((await faultOf(read(layerOf(archive, 'gzip', { size })))).code).to.equal(
+        'ERR_SBOM_LAYER_DIGEST',
+      );
     }
   });
 
@@ -91,12 +95,17 @@ describe('layer stream', () => {
 
   it('refuses a cut gzip layer with ERR_SBOM_LAYER_TRUNCATED for good', async () => {
     const cut = gzipSync(archive).subarray(0, 20_000);
-    expect(await faultOf(read(raw(cut, archive)))).to.deep.equal({ code: 'ERR_SBOM_LAYER_TRUNCATED', kind: 'permanent' });
+    expect(await faultOf(read(raw(cut, archive)))).to.deep.equal({
+      code: 'ERR_SBOM_LAYER_TRUNCATED',
+      kind: 'permanent',
+    });
   });
 
   it('refuses a cut zstd layer', async () => {
     const cut = zstdCompressSync(archive).subarray(0, 20_000);
-    expect((await faultOf(read(raw(cut, archive)))).code).to.match(/^ERR_SBOM_LAYER_(?:TRUNCATED|FORMAT|DIGEST)$/);
+    expect((await faultOf(read(raw(cut, archive)))).code).to.match(
+      /^ERR_SBOM_LAYER_(?:TRUNCATED|FORMAT|DIGEST)$/,
+    );
   });
 
   it('refuses a damaged gzip layer with ERR_SBOM_LAYER_FORMAT', async () => {
@@ -155,14 +164,18 @@ describe('layer stream', () => {
   it('ends any damaged layer in an AppError', async () => {
     const bytes = gzipSync(archive.subarray(90_000, 110_000));
     await fc.assert(
-      fc.asyncProperty(fc.nat(bytes.length - 1), fc.uint8Array({ minLength: 1, maxLength: 20 }), async (at, damage) => {
-        const damaged = Buffer.from(bytes);
-        damaged.set(damage.slice(0, damaged.length - at), at);
-        if (damaged.equals(bytes)) return;
-        const fault = await faultOf(read(raw(damaged, archive.subarray(90_000, 110_000))));
-        // Damage in the gzip header's time stamp changes nothing that is inside.
-        expect(fault.code).to.match(/^(?:none|ERR_SBOM_\w+)$/);
-      }),
+      fc.asyncProperty(
+        fc.nat(bytes.length - 1),
+        fc.uint8Array({ minLength: 1, maxLength: 20 }),
+        async (at, damage) => {
+          const damaged = Buffer.from(bytes);
+          damaged.set(damage.slice(0, damaged.length - at), at);
+          if (damaged.equals(bytes)) return;
+          const fault = await faultOf(read(raw(damaged, archive.subarray(90_000, 110_000))));
+          // Damage in the gzip header's time stamp changes nothing that is inside.
+          expect(fault.code).to.match(/^(?:none|ERR_SBOM_\w+)$/);
+        },
+      ),
       { numRuns: 60 },
     );
   });

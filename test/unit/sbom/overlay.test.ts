@@ -2,7 +2,6 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type { AnyCataloguer, Cataloguer } from '../../../src/sbom/cataloguer.ts';
 import { LayerCache } from '../../../src/sbom/layer-cache.ts';
-import { normaliseLayerPath } from '../../../src/sbom/layer-path.ts';
 import { isAppError } from '../../../src/model/errors.ts';
 import { catalogue, layer, layerOf } from './image-fixture.ts';
 import { header, tar } from './tar-fixture.ts';
@@ -63,7 +62,10 @@ describe('overlay', () => {
 
   it('hides what a whiteout names, file or directory, but not its neighbours', async () => {
     const base = { 'a/x': '1', 'a/sub/x': '2', 'a/subx/x': '3', 'a/y': '4' };
-    expect(await texts(base, { 'a/.wh.sub': '', 'a/.wh.x': '' })).to.deep.equal({ 'a/subx/x': '3', 'a/y': '4' });
+    expect(await texts(base, { 'a/.wh.sub': '', 'a/.wh.x': '' })).to.deep.equal({
+      'a/subx/x': '3',
+      'a/y': '4',
+    });
   });
 
   it('lets a whiteout and an opaque marker hide lower layers only, wherever they stand in the archive', async () => {
@@ -85,7 +87,9 @@ describe('overlay', () => {
 
   it('lets a file replace a directory and a directory replace a file', async () => {
     expect(await texts({ 'a/b/x': '1', c: 'x' }, { 'a/b': 'now a file' })).to.deep.equal({});
-    expect(await texts({ 'a/x': '1' }, { 'a/x/y': '2', 'a/x': { directory: true } })).to.deep.equal({ 'a/x/y': '2' });
+    expect(await texts({ 'a/x': '1' }, { 'a/x/y': '2', 'a/x': { directory: true } })).to.deep.equal({
+      'a/x/y': '2',
+    });
   });
 
   it('follows symlinked directories, also those of lower layers', async () => {
@@ -119,7 +123,11 @@ describe('overlay', () => {
   });
 
   it('finds a wanted file that is a hard link to content under an unwanted name', async () => {
-    const base = layer({ 'store/0001': 'linked', 'app/x': { hardlink: 'store/0001' }, 'b/y': { hardlink: './store/0001' } });
+    const base = layer({
+      'store/0001': 'linked',
+      'app/x': { hardlink: 'store/0001' },
+      'b/y': { hardlink: './store/0001' },
+    });
     const { components } = await catalogue([base], both);
     expect(components.map(({ name }) => name)).to.deep.equal(['linked', 'linked']);
     expect(base.opened).to.equal(2);
@@ -179,7 +187,11 @@ describe('overlay', () => {
     const cache = new LayerCache(1024 * 1024);
     const good = layer({ 'a/x': '1' });
     let fail = true;
-    const flaky = { ...good, open: (options: { signal: AbortSignal }) => (fail ? Promise.reject(new Error('reset')) : good.open(options)) };
+    const flaky = {
+      ...good,
+      open: (options: { signal: AbortSignal }) =>
+        fail ? Promise.reject(new Error('reset')) : good.open(options),
+    };
     await catalogue([flaky], both, { cache }).catch(() => undefined);
     fail = false;
     expect((await catalogue([flaky], both, { cache })).components).to.have.length(1);
@@ -196,7 +208,11 @@ describe('overlay', () => {
   });
 
   it('skips devices and unknown members', async () => {
-    const archive = Buffer.concat([header('dev/x', { flag: '3' }), header('odd/x', { flag: 'V' }), tar({ 'a/x': '1' })]);
+    const archive = Buffer.concat([
+      header('dev/x', { flag: '3' }),
+      header('odd/x', { flag: 'V' }),
+      tar({ 'a/x': '1' }),
+    ]);
     const { components } = await catalogue([layerOf(archive)], both);
     expect(components.map(({ ref }) => ref)).to.deep.equal(['text:a/x']);
   });
@@ -214,11 +230,15 @@ describe('overlay', () => {
     await fc.assert(
       fc.asyncProperty(image, async (layers) => {
         const cache = new LayerCache(1024 * 1024);
-        const sources = layers.map((operations, index) => layer(operations.map((one) => toMember(one, index))));
+        const sources = layers.map((operations, index) =>
+          layer(operations.map((one) => toMember(one, index))),
+        );
         const expected = model(layers);
         for (const round of ['read', 'cached']) {
           const { components } = await catalogue(sources, both, { cache });
-          const found = Object.fromEntries(components.map(({ name: text, locations }) => [locations[0].path, text]));
+          const found = Object.fromEntries(
+            components.map(({ name: text, locations }) => [locations[0].path, text]),
+          );
           expect(found, round).to.deep.equal(expected);
         }
       }),
@@ -243,37 +263,50 @@ function toMember([kind, path]: Operation, index: number): [string, Member] {
   }
 }
 
-/** Every path with its layer; files hold their text. Slow and obvious. */
-function model(layers: readonly (readonly Operation[])[]): Record<string, string> {
-  const nodes = new Map<string, { layer: number; text?: string }>();
-  const below = (path: string): string[] => [...nodes.keys()].filter((other) => other.startsWith(`${path}/`));
-  const parents = (path: string, layer: number): void => {
-    const parts = normaliseLayerPath(path).split('/').slice(0, -1);
-    for (let depth = 1; depth <= parts.length; depth += 1) {
-      const parent = parts.slice(0, depth).join('/');
-      const node = nodes.get(parent);
-      if (node === undefined) nodes.set(parent, { layer });
-    }
-  };
-  for (const [layer, operations] of layers.entries()) {
-    for (const [kind, path] of operations) {
-      if (kind === 'whiteout' || kind === 'opaque') {
-        const hidden = kind === 'whiteout' ? [path, ...below(path)] : below(path);
-        for (const other of hidden) {
-          const node = nodes.get(other);
-          if (node?.text !== undefined && node.layer < layer) nodes.delete(other);
-        }
-      } else {
-        parents(path, layer);
-        if (kind === 'file') {
-          for (const other of below(path)) nodes.delete(other);
-          nodes.set(path, { layer, text: `L${layer}` });
-        } else if (nodes.get(path)?.text !== undefined || !nodes.has(path)) {
-          nodes.set(path, { layer });
-        }
-      }
+/** A file system as a map of paths, slow and obvious: directories have no text. */
+class PlainModel {
+  readonly #nodes = new Map<string, { layer: number; text?: string }>();
+
+  apply([kind, path]: Operation, layer: number): void {
+    if (kind === 'whiteout') this.#hide([path, ...this.#below(path)], layer);
+    else if (kind === 'opaque') this.#hide(this.#below(path), layer);
+    else if (kind === 'file') this.#file(path, layer);
+    else this.#directory(path, layer);
+  }
+
+  wanted(): Record<string, string> {
+    const files = [...this.#nodes].filter(
+      ([path, { text }]) => text !== undefined && /(?:^|\/)[xy]$/.test(path),
+    );
+    return Object.fromEntries(files.map(([path, { text }]) => [path, text ?? '']));
+  }
+
+  #below(path: string): string[] {
+    return [...this.#nodes.keys()].filter((other) => other.startsWith(`${path}/`));
+  }
+
+  #hide(paths: readonly string[], layer: number): void {
+    for (const path of paths) {
+      const node = this.#nodes.get(path);
+      if (node?.text !== undefined && node.layer < layer) this.#nodes.delete(path);
     }
   }
-  const wanted = [...nodes].filter(([path, { text }]) => text !== undefined && /(?:^|\/)[xy]$/.test(path));
-  return Object.fromEntries(wanted.map(([path, { text }]) => [path, text ?? '']));
+
+  #file(path: string, layer: number): void {
+    for (const other of this.#below(path)) this.#nodes.delete(other);
+    this.#nodes.set(path, { layer, text: `L${layer}` });
+  }
+
+  #directory(path: string, layer: number): void {
+    if (this.#nodes.get(path)?.text !== undefined) this.#nodes.delete(path);
+    if (!this.#nodes.has(path)) this.#nodes.set(path, { layer });
+  }
+}
+
+function model(layers: readonly (readonly Operation[])[]): Record<string, string> {
+  const plain = new PlainModel();
+  for (const [layer, operations] of layers.entries()) {
+    for (const operation of operations) plain.apply(operation, layer);
+  }
+  return plain.wanted();
 }

@@ -12,7 +12,9 @@ describe('purl', () => {
     };
     const purl = 'pkg:deb/debian/libstdc%2B%2B6@1:12.2.0-14%2Bdeb12u1?arch=amd64&upstream=gcc-12%4012';
     expect(formatPurl(parts)).to.equal(purl);
-    expect(decodePurl(purl)).to.equal('pkg:deb/debian/libstdc++6@1:12.2.0-14+deb12u1?arch=amd64&upstream=gcc-12@12');
+    expect(decodePurl(purl)).to.equal(
+      'pkg:deb/debian/libstdc++6@1:12.2.0-14+deb12u1?arch=amd64&upstream=gcc-12@12',
+    );
   });
 
   it('writes scopes of npm encoded', () => {

@@ -88,7 +88,10 @@ const pageBytes = 4096;
 const pageHeader = 26;
 
 /** A Berkeley DB hash file: metadata page, one hash page, chains of overflow pages for all blobs but the `inline` first. */
-export function berkeleyDatabase(blobs: readonly Buffer[], options: { inline?: number; bigEndian?: boolean } = {}): Buffer {
+export function berkeleyDatabase(
+  blobs: readonly Buffer[],
+  options: { inline?: number; bigEndian?: boolean } = {},
+): Buffer {
   const write = (page: Buffer, value: number, at: number, bytes: 2 | 4): void => {
     if (options.bigEndian) page.writeUIntBE(value, at, bytes);
     else page.writeUIntLE(value, at, bytes);

@@ -8,7 +8,9 @@ export type Member =
   | { readonly content: string | Uint8Array; readonly mode?: number; readonly flag?: string };
 
 /** An archive of `members` in order, ended by two blocks of zeros. Long names get a pax header. */
-export function tar(members: Readonly<Record<string, Member>> | readonly (readonly [string, Member])[]): Buffer {
+export function tar(
+  members: Readonly<Record<string, Member>> | readonly (readonly [string, Member])[],
+): Buffer {
   const list = Array.isArray(members) ? members : Object.entries(members);
   const blocks = list.map(([name, member]: readonly [string, Member]) => memberBlocks(name, member));
   return Buffer.concat([...blocks, Buffer.alloc(1024)]);

@@ -58,7 +58,11 @@ describe('tar reader', () => {
   });
 
   it('reads the same however the archive is cut into pieces', () => {
-    const archive = tar({ 'a/one': 'first', ['deep/'.repeat(40) + 'file']: 'y'.repeat(513), 'a/two': { symlink: 'one' } });
+    const archive = tar({
+      'a/one': 'first',
+      ['deep/'.repeat(40) + 'file']: 'y'.repeat(513),
+      'a/two': { symlink: 'one' },
+    });
     const whole = read(archive);
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 2000 }), (pieceBytes) => {
@@ -71,10 +75,13 @@ describe('tar reader', () => {
   it('hands over at least the first block of a body in one piece', () => {
     const archive = tar({ one: 'z'.repeat(700) });
     const sizes: number[] = [];
-    const reader = new TarReader(() => ({ write: (chunk) => sizes.push(chunk.length), end: () => undefined }), {
-      object: 'x',
-      limits: { pathBytes: 100 },
-    });
+    const reader = new TarReader(
+      () => ({ write: (chunk) => sizes.push(chunk.length), end: () => undefined }),
+      {
+        object: 'x',
+        limits: { pathBytes: 100 },
+      },
+    );
     for (const byte of archive) reader.push(Buffer.from([byte]));
     expect(sizes[0]).to.equal(512);
   });
@@ -87,7 +94,11 @@ describe('tar reader', () => {
       header('short', { size: 2 }),
       padded(Buffer.from('ab')),
     ]);
-    const paxed = Buffer.concat([pax({ path: `${long}2`, size: '3' }), header('short'), padded(Buffer.from('abc'))]);
+    const paxed = Buffer.concat([
+      pax({ path: `${long}2`, size: '3' }),
+      header('short'),
+      padded(Buffer.from('abc')),
+    ]);
     const entries = read(Buffer.concat([gnu, paxed, Buffer.alloc(1024)]));
     expect(entries.map(({ name, content }) => [name, content])).to.deep.equal([
       [long, 'ab'],
@@ -104,7 +115,11 @@ describe('tar reader', () => {
     const sizeField = Buffer.alloc(12);
     sizeField[0] = 0x80;
     sizeField[11] = 5;
-    const archive = Buffer.concat([header('big', { sizeField }), padded(Buffer.from('12345')), Buffer.alloc(1024)]);
+    const archive = Buffer.concat([
+      header('big', { sizeField }),
+      padded(Buffer.from('12345')),
+      Buffer.alloc(1024),
+    ]);
     expect(read(archive)[0]?.content).to.equal('12345');
   });
 
@@ -127,7 +142,12 @@ describe('tar reader', () => {
       seal(first),
       map,
       padded(Buffer.from('abc')),
-      pax({ 'GNU.sparse.major': '1', 'GNU.sparse.minor': '0', 'GNU.sparse.name': 'new', 'GNU.sparse.realsize': '9' }),
+      pax({
+        'GNU.sparse.major': '1',
+        'GNU.sparse.minor': '0',
+        'GNU.sparse.name': 'new',
+        'GNU.sparse.realsize': '9',
+      }),
       header('GNUSparseFile.0/new', { size: 512 }),
       Buffer.alloc(512),
       Buffer.alloc(1024),
@@ -190,7 +210,9 @@ describe('tar reader', () => {
   it('ends every input in entries or a clear error', () => {
     const damagedArchive = fc
       .tuple(
-        fc.array(fc.tuple(fc.string({ maxLength: 120 }), fc.uint8Array({ maxLength: 700 })), { maxLength: 4 }),
+        fc.array(fc.tuple(fc.string({ maxLength: 120 }), fc.uint8Array({ maxLength: 700 })), {
+          maxLength: 4,
+        }),
         fc.array(fc.tuple(fc.nat(6000), fc.nat(255)), { maxLength: 6 }),
       )
       .map(([members, damage]) => {
@@ -199,9 +221,15 @@ describe('tar reader', () => {
         return archive;
       });
     fc.assert(
-      fc.property(fc.oneof(damagedArchive, fc.uint8Array({ maxLength: 3000 }).map(Buffer.from)), (archive) => {
-        codeOf(() => read(Buffer.from(archive), 700));
-      }),
+      fc.property(
+        fc.oneof(
+          damagedArchive,
+          fc.uint8Array({ maxLength: 3000 }).map((bytes) => Buffer.from(bytes)),
+        ),
+        (archive) => {
+          codeOf(() => read(Buffer.from(archive), 700));
+        },
+      ),
       { numRuns: 300 },
     );
   });

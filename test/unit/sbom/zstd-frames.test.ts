@@ -21,22 +21,26 @@ describe('zstd frames', () => {
 
   it('cuts a stream at the ends of its frames, whatever pieces it comes in', () => {
     fc.assert(
-      fc.property(fc.array(frame, { minLength: 1, maxLength: 5 }), fc.integer({ min: 1, max: 400 }), (frames, pieceBytes) => {
-        const stream = Buffer.concat(frames);
-        const cutter = new ZstdFrames();
-        const ends = new Set<number>();
-        let at = 0;
-        for (let from = 0; from < stream.length; from += pieceBytes) {
-          for (const piece of cutter.split(stream.subarray(from, from + pieceBytes))) {
-            expect(piece.equals(stream.subarray(at, at + piece.length))).to.equal(true);
-            at += piece.length;
-            ends.add(at);
+      fc.property(
+        fc.array(frame, { minLength: 1, maxLength: 5 }),
+        fc.integer({ min: 1, max: 400 }),
+        (frames, pieceBytes) => {
+          const stream = Buffer.concat(frames);
+          const cutter = new ZstdFrames();
+          const ends = new Set<number>();
+          let at = 0;
+          for (let from = 0; from < stream.length; from += pieceBytes) {
+            for (const piece of cutter.split(stream.subarray(from, from + pieceBytes))) {
+              expect(piece.equals(stream.subarray(at, at + piece.length))).to.equal(true);
+              at += piece.length;
+              ends.add(at);
+            }
           }
-        }
-        expect(at).to.equal(stream.length);
-        let end = 0;
-        for (const { length } of frames) expect(ends.has((end += length))).to.equal(true);
-      }),
+          expect(at).to.equal(stream.length);
+          let end = 0;
+          for (const { length } of frames) expect(ends.has((end += length))).to.equal(true);
+        },
+      ),
       { numRuns: 60 },
     );
   });

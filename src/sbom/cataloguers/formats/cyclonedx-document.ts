@@ -82,7 +82,8 @@ function licenceOf(value: unknown): string[] {
 
 function hashOf(value: unknown): ComponentHash[] {
   const { alg, content } = asObject(value);
-  if (typeof alg !== 'string' || typeof content !== 'string' || !/^[0-9a-f]{32,128}$/i.test(content)) return [];
+  if (typeof alg !== 'string' || typeof content !== 'string' || !/^[0-9a-f]{32,128}$/i.test(content))
+    return [];
   return hashAlgorithms.has(alg)
     ? [{ algorithm: alg as ComponentHash['algorithm'], hex: content.toLowerCase() }]
     : [];

@@ -1,6 +1,8 @@
 import type { ComponentHash } from '../../cataloguer.ts';
 
-const algorithms: Readonly<Record<string, { readonly name: ComponentHash['algorithm']; readonly bytes: number }>> = {
+const algorithms: Readonly<
+  Record<string, { readonly name: ComponentHash['algorithm']; readonly bytes: number }>
+> = {
   sha1: { name: 'SHA-1', bytes: 20 },
   sha256: { name: 'SHA-256', bytes: 32 },
   sha384: { name: 'SHA-384', bytes: 48 },
@@ -15,6 +17,8 @@ export function parseIntegrity(text: string): ComponentHash[] {
     if (algorithm === undefined) return [];
     const [encoded = ''] = part.slice(dash + 1).split('?');
     const bytes = Buffer.from(encoded, 'base64');
-    return bytes.length === algorithm.bytes ? [{ algorithm: algorithm.name, hex: bytes.toString('hex') }] : [];
+    return bytes.length === algorithm.bytes
+      ? [{ algorithm: algorithm.name, hex: bytes.toString('hex') }]
+      : [];
   });
 }

@@ -12,12 +12,16 @@ export function parsePerson(value: unknown): Supplier | undefined {
   const fields = asObject(value);
   const name = asText(fields['name']);
   if (name === undefined) return undefined;
-  return defined({ name: name.slice(0, maxName), email: asText(fields['email']), url: webAddress(asText(fields['url'])) });
+  return defined({
+    name: name.slice(0, maxName),
+    email: asText(fields['email']),
+    url: webAddress(asText(fields['url'])),
+  });
 }
 
 function parsePersonText(text: string): Supplier | undefined {
-  const [beforeUrl = '', url] = splitAt(text.slice(0, 1000), '(');
-  const [name = '', email] = splitAt(beforeUrl, '<');
+  const [beforeUrl, url] = splitAt(text.slice(0, 1000), '(');
+  const [name, email] = splitAt(beforeUrl, '<');
   const mail = asText(email?.split('>')[0]);
   const shown = asText(name.replaceAll('"', '')) ?? mail;
   if (shown === undefined) return undefined;

@@ -53,7 +53,8 @@ export class ZipArchive {
   static open(content: Uint8Array, limits: ZipLimits): ZipArchive {
     const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
     const directory = findDirectory(bytes);
-    if (directory.entries > limits.entries) throw new Error(`zip archive with more than ${limits.entries} entries`);
+    if (directory.entries > limits.entries)
+      throw new Error(`zip archive with more than ${limits.entries} entries`);
     return new ZipArchive(bytes, readDirectory(bytes, directory));
   }
 

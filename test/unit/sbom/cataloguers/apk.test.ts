@@ -46,7 +46,10 @@ P:nameless-version
 
 describe('apk', () => {
   it('lists installed packages with purls that scanners match', async () => {
-    const { components } = await catalogue([layer({ ...release, 'lib/apk/db/installed': installed })], [osRelease, apk]);
+    const { components } = await catalogue(
+      [layer({ ...release, 'lib/apk/db/installed': installed })],
+      [osRelease, apk],
+    );
     expect(components.map(({ ref }) => ref)).to.deep.equal([
       'os:alpine-3.22.1',
       'pkg:apk/alpine/app@1-r0?distro=alpine-3.22.1',
@@ -63,7 +66,10 @@ describe('apk', () => {
   });
 
   it('takes supplier, licence, checksum and owned programs', async () => {
-    const { components } = await catalogue([layer({ ...release, 'lib/apk/db/installed': installed })], [osRelease, apk]);
+    const { components } = await catalogue(
+      [layer({ ...release, 'lib/apk/db/installed': installed })],
+      [osRelease, apk],
+    );
     const musl = components.find(({ name }) => name === 'musl');
     expect(musl).to.deep.include({
       supplier: { name: 'Natanael Copa', email: 'ncopa@alpinelinux.org' },
@@ -71,14 +77,16 @@ describe('apk', () => {
       ownedPaths: ['lib/ld-musl-x86_64.so.1'],
       properties: { 'source-package': 'musl', 'apk-checksum': 'Q1qKcZ+j23xssAXmgQhkOO8dHnbWw=' },
     });
-    expect(components.find(({ name }) => name === 'app')?.supplier).to.deep.equal({ name: 'Alpine Linux v3.22' });
+    expect(components.find(({ name }) => name === 'app')?.supplier).to.deep.equal({
+      name: 'Alpine Linux v3.22',
+    });
   });
 
   it('reads any text without fault', () => {
     const line = fc.oneof(fc.string(), fc.constantFrom('P:a', 'V:1', 'F:x', 'R:y', 'D:so:a>1 !b', ''));
     fc.assert(
       fc.property(fc.array(line, { maxLength: 30 }), (lines) => {
-        const packages = parseApkDatabase(lines.join('\n'), { keepPath: () => true });
+        const packages = parseApkDatabase(lines.join('\n'), () => true);
         for (const { name, version } of packages) expect(name && version).to.be.a('string');
       }),
     );

@@ -19,7 +19,7 @@ License: GPL-2+
   });
 
   it('takes the common licences that free text points to', () => {
-    const text = 'see /usr/share/common-licenses/LGPL-2.1, and `/usr/share/common-licenses/GPL\'.';
+    const text = "see /usr/share/common-licenses/LGPL-2.1, and `/usr/share/common-licenses/GPL'.";
     expect(parseDebianCopyright(text)).to.deep.equal(['GPL-1.0-or-later', 'LGPL-2.1-only']);
   });
 

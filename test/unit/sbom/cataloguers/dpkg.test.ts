@@ -76,11 +76,17 @@ describe('dpkg', () => {
     };
     const { components } = await catalogue([layer(files)], [osRelease, dpkg]);
     const cxx = components.find(({ name }) => name === 'libstdc++6');
-    expect(cxx?.supplier).to.deep.equal({ name: 'Debian GCC Maintainers', email: 'debian-gcc@lists.debian.org' });
+    expect(cxx?.supplier).to.deep.equal({
+      name: 'Debian GCC Maintainers',
+      email: 'debian-gcc@lists.debian.org',
+    });
     expect(cxx?.licences).to.deep.equal(['GPL-3.0-only']);
     expect(cxx?.externalReferences).to.deep.equal([{ type: 'website', url: 'http://gcc.gnu.org/' }]);
     expect(cxx?.properties).to.deep.equal({ 'source-package': 'gcc-12' });
-    expect(cxx?.locations.map(({ path }) => path)).to.deep.equal([deps, 'usr/share/doc/gcc-12-base/copyright']);
+    expect(cxx?.locations.map(({ path }) => path)).to.deep.equal([
+      deps,
+      'usr/share/doc/gcc-12-base/copyright',
+    ]);
   });
 
   it('reads the fragments of distroless images, which have no Status field', async () => {
@@ -128,10 +134,14 @@ describe('dpkg', () => {
   });
 
   it('reads any text without fault', () => {
-    const line = fc.oneof(fc.string(), fc.constantFrom('Package: a', 'Version: 1', ' continued', '', 'Source: x (y)', ':'));
+    const line = fc.oneof(
+      fc.string(),
+      fc.constantFrom('Package: a', 'Version: 1', ' continued', '', 'Source: x (y)', ':'),
+    );
     fc.assert(
       fc.property(fc.array(line, { maxLength: 30 }), (lines) => {
-        for (const { name, version } of parseDpkgStatus(lines.join('\n'))) expect(name && version).to.be.a('string');
+        for (const { name, version } of parseDpkgStatus(lines.join('\n')))
+          expect(name && version).to.be.a('string');
       }),
     );
   });

@@ -11,17 +11,28 @@ HOME_URL="https://www.debian.org/"
 
 describe('os-release', () => {
   it('names the distribution through the usual symlink, as a component without purl', async () => {
-    const base = layer({ 'usr/lib/os-release': debian, 'etc/os-release': { symlink: '../usr/lib/os-release' } });
+    const base = layer({
+      'usr/lib/os-release': debian,
+      'etc/os-release': { symlink: '../usr/lib/os-release' },
+    });
     const { components, distro } = await catalogue([base], [osRelease]);
     expect(distro?.qualifier).to.equal('debian-12');
     expect(components).to.have.length(1);
-    expect(components[0]).to.include({ type: 'operating-system', name: 'debian', version: '12', ref: 'os:debian-12' });
+    expect(components[0]).to.include({
+      type: 'operating-system',
+      name: 'debian',
+      version: '12',
+      ref: 'os:debian-12',
+    });
     expect(components[0]?.purl).to.equal(undefined);
   });
 
   it('prefers etc/ to usr/lib/', async () => {
     const base = layer({ 'usr/lib/os-release': debian, 'etc/os-release': 'ID=wolfi\n' });
-    expect((await catalogue([base], [osRelease])).distro).to.deep.include({ id: 'wolfi', qualifier: 'wolfi' });
+    expect((await catalogue([base], [osRelease])).distro).to.deep.include({
+      id: 'wolfi',
+      qualifier: 'wolfi',
+    });
   });
 
   it('reads single quotes, bare values and comments', () => {

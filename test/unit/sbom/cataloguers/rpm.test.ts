@@ -8,7 +8,9 @@ import { readNdbBlobs } from '../../../../src/sbom/cataloguers/rpm-ndb.ts';
 import { catalogue, layer } from '../image-fixture.ts';
 import { berkeleyDatabase, headerBlob, ndbDatabase, rpmPackage, sqliteDatabase } from '../rpm-fixture.ts';
 
-const release = { 'etc/os-release': 'ID="rhel"\nVERSION_ID="9.4"\nPRETTY_NAME="Red Hat Enterprise Linux 9.4"\n' };
+const release = {
+  'etc/os-release': 'ID="rhel"\nVERSION_ID="9.4"\nPRETTY_NAME="Red Hat Enterprise Linux 9.4"\n',
+};
 const packages = [
   rpmPackage('bash', {
     1003: [1],
@@ -68,8 +70,12 @@ describe('rpm', () => {
   });
 
   it('reads the manifest of Azure Linux images without database', async () => {
-    const line = 'filesystem\t1.1-20.azl3\t1700000000\t1700000000\tMicrosoft\t(none)\t7596\tx86_64\t0\tfilesystem-1.1-20.azl3.src.rpm';
-    const { components } = await catalogue([layer({ 'var/lib/rpmmanifest/container-manifest-2': `${line}\n` })], [rpm]);
+    const line =
+      'filesystem\t1.1-20.azl3\t1700000000\t1700000000\tMicrosoft\t(none)\t7596\tx86_64\t0\tfilesystem-1.1-20.azl3.src.rpm';
+    const { components } = await catalogue(
+      [layer({ 'var/lib/rpmmanifest/container-manifest-2': `${line}\n` })],
+      [rpm],
+    );
     expect(components[0]).to.deep.include({
       ref: 'pkg:rpm/redhat/filesystem@1.1-20.azl3?arch=x86_64&upstream=filesystem-1.1-20.azl3.src.rpm',
       supplier: { name: 'Microsoft' },
@@ -99,7 +105,9 @@ describe('rpm', () => {
     const computed = 'CREATE TABLE Packages (hnum INTEGER PRIMARY KEY, blob BLOB AS (zeroblob(1000000000)))';
     for (const schema of [endless, computed]) {
       const image = layer({ 'var/lib/rpm/rpmdb.sqlite': sqliteDatabase([], schema) });
-      expect((await catalogue([image], [rpm])).gaps[0]?.reason).to.equal('the SQLite database has no plain table Packages');
+      expect((await catalogue([image], [rpm])).gaps[0]?.reason).to.equal(
+        'the SQLite database has no plain table Packages',
+      );
     }
   });
 

@@ -1,0 +1,3 @@
+package main
+import "github.com/open-policy-agent/opa/v1/rego"
+func main(){ _ = rego.New() }
