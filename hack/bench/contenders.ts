@@ -28,28 +28,42 @@ export interface Contender {
 /** The peer's own advice for load: 32 threads, and a client that does not hold back. */
 const tunedFlags = ['--threads-per-controller=32', '--kube-api-qps=1000', '--kube-api-burst=1000'];
 
-/** Everything that is compared, in an order that alternates between us and the peer. */
+/**
+ * Everything that is compared, in an order that alternates between us and the peer. The peer writes tags only and makes no
+ * SBOM: `tags` does what it does, `tags-sbom` one attestation more, `both-sbom` is what we do by default.
+ */
 export const contenders: readonly Contender[] = [
-  { name: 'tags', side: 'ours', start: (ground) => startOurs(ground, { tags: true, referrers: false }) },
-  { name: 'default', side: 'peer', start: (ground) => startChains(ground, []) },
-  { name: 'both', side: 'ours', start: (ground) => startOurs(ground, { tags: true, referrers: true }) },
-  { name: 'tuned', side: 'peer', start: (ground) => startChains(ground, tunedFlags) },
+  ours('tags-sbom', { layouts: { tags: true, referrers: false }, sbom: true }),
+  peer('default', []),
+  ours('both-sbom', { layouts: { tags: true, referrers: true }, sbom: true }),
+  peer('tuned', tunedFlags),
+  ours('tags', { layouts: { tags: true, referrers: false }, sbom: false }),
 ];
 
-function startOurs(
-  { stack, dockerConfig }: Ground,
-  layouts: { readonly tags: boolean; readonly referrers: boolean },
-): Promise<RunningController> {
-  const settings: SettingsInput = {
-    storage: { layouts },
-    telemetry: { logLevel: 'info', logFormat: 'json' },
-  };
-  return ControllerProcess.start({ stack, settings, env: { DOCKER_CONFIG: dockerConfig } });
+interface OurChoice {
+  readonly layouts: { readonly tags: boolean; readonly referrers: boolean };
+  readonly sbom: boolean;
 }
 
-function startChains(
-  { stack, api, dockerConfig }: Ground,
-  flags: readonly string[],
-): Promise<RunningController> {
-  return ChainsProcess.start({ stack, api, flags, env: { DOCKER_CONFIG: dockerConfig } });
+function ours(name: string, { layouts, sbom }: OurChoice): Contender {
+  const settings: SettingsInput = {
+    storage: { layouts },
+    sbom: { enabled: sbom },
+    telemetry: { logLevel: 'info', logFormat: 'json' },
+  };
+  return {
+    name,
+    side: 'ours',
+    start: ({ stack, dockerConfig }) =>
+      ControllerProcess.start({ stack, settings, env: { DOCKER_CONFIG: dockerConfig } }),
+  };
+}
+
+function peer(name: string, flags: readonly string[]): Contender {
+  return {
+    name,
+    side: 'peer',
+    start: ({ stack, api, dockerConfig }) =>
+      ChainsProcess.start({ stack, api, flags, env: { DOCKER_CONFIG: dockerConfig } }),
+  };
 }

@@ -2,7 +2,7 @@
  * Compares us with the real Tekton Chains controller on the local stack, in one run, alternating: a burst of completed
  * TaskRuns with one image each, then some one at a time. The last line is JSON; ratios are ours/peer.
  *
- *   node hack/bench/signing.ts [--runs 500] [--singles 10] [--rounds 1] [--only tags,default]
+ *   node hack/bench/signing.ts [--runs 500] [--singles 10] [--rounds 1] [--only tags-sbom,default]
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

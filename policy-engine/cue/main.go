@@ -1,3 +1,11 @@
+// Command cue is the CUE module of the policy engine.
 package main
-import "cuelang.org/go/cue/cuecontext"
-func main(){ _ = cuecontext.New() }
+
+import (
+	"chainwright.dev/policy-engine/internal/abi"
+	"chainwright.dev/policy-engine/internal/cuepolicy"
+)
+
+func init() { abi.Serve(cuepolicy.Compile) }
+
+func main() {}

@@ -12,6 +12,7 @@ import { startHealthServer } from '../telemetry/health-server.ts';
 import { createLog } from '../telemetry/logger.ts';
 import type { RunningLog } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 import { systemClock } from '../telemetry/system-clock.ts';
 import {
   buildPolicyOf,
@@ -23,19 +24,14 @@ import {
 import { readChainsConfigMap } from './wiring/chains-config-map.ts';
 import { openCluster } from './wiring/cluster.ts';
 import type { Environment } from './wiring/cluster.ts';
+import type { CommandContext } from './command-context.ts';
 import { Dispatchers } from './wiring/dispatchers.ts';
 import { credentialsOfRun, processCredentials } from './wiring/run-credentials.ts';
 import { readSettings } from './wiring/settings.ts';
 import { createSigner } from './wiring/signer.ts';
+import { untilAvailable } from './wiring/startup.ts';
 import { openTrustRoot } from './wiring/trust.ts';
 import { packageVersion } from './wiring/version.ts';
-
-/** What the process gives a command. */
-export interface CommandContext {
-  readonly environment: Environment;
-  /** Aborts on SIGTERM and SIGINT. */
-  readonly signal: AbortSignal;
-}
 
 interface ControllerFlags {
   readonly config?: string;
@@ -96,13 +92,15 @@ async function runController(flags: ControllerFlags, { environment, signal }: Co
   await using closing = new AsyncDisposableStack();
   const access = await openCluster(environment, clock, { signal });
   const client = closing.use(new KubeClient({ access, clock }));
-  const { settings, notices } = await readSettings({
-    configFile: flags.config,
-    flags: settingsOf(flags),
-    environment,
-    chainsConfig: await readChainsConfigMap(client, flags.namespace, { signal }),
+  const given = { configFile: flags.config, flags: settingsOf(flags), environment };
+  const log = openLog((await readSettings(given)).settings, environment);
+  const chainsConfig = await untilAvailable(() => readChainsConfigMap(client, flags.namespace, { signal }), {
+    signal,
+    clock,
+    log,
   });
-  const log = openLog(settings, environment);
+  const { settings, notices } = await readSettings({ ...given, chainsConfig });
+  log.setLevel(settings.telemetry.logLevel);
   for (const { level, source, name, message } of notices) {
     log[level === 'warning' ? 'warn' : 'info']('settings', { source, name, notice: message });
   }
@@ -125,45 +123,10 @@ interface ControllerWiring {
 }
 
 async function createController(wiring: ControllerWiring): Promise<TaskRunController> {
-  const { settings, environment, client, log, account, signal, closing } = wiring;
+  const { settings, client, log, closing } = wiring;
   const clock = systemClock;
   const metrics = createMetrics({ version: packageVersion() });
-  const dispatchers = closing.use(
-    await Dispatchers.open({ caFiles: caFilesOf(environment), hosts: hostTrustOf(settings) }),
-  );
-  const events = new EventRecorder({ client, clock, log });
-  closing.defer(() => events.close({ deadlineMs: 2000 }));
-  const records = new KubeRecordStore(client);
-  const trustRoot = await openTrustRoot(settings, { signal });
-  if (trustRoot === undefined) log.warn('no trust root: the log key is pinned at first use', {});
-  const signer = await createSigner({ settings, dispatchers, clock, client, account, signal });
-  const attestation = createAttestationParts({
-    settings,
-    dispatchers,
-    signer,
-    trustRoot,
-    records,
-    metrics,
-    clock,
-    log,
-  });
-  const bomGenerator = createSbomGenerator(settings, packageVersion());
-  if (bomGenerator !== undefined) closing.use(bomGenerator);
-  const registries = createRegistries(settings, dispatchers, clock);
-  const pullSecrets = new PullSecretSource({ client });
-  const ownCredentials = processCredentials(environment);
-  const reconciler = new TaskRunReconciler({
-    client,
-    attestation,
-    policy: buildPolicyOf(settings),
-    sources: bomGenerator === undefined ? [] : [createSbomSource(bomGenerator)],
-    storeFor: (run) => registries.withCredentials(credentialsOfRun(run, pullSecrets, ownCredentials)),
-    managedBy: settings.controller.managedBy,
-    holdDeletionMs: settings.controller.holdDeletionMs,
-    notices: new RunNotices(events),
-    metrics,
-    log,
-  });
+  const reconciler = await createReconciler(wiring, metrics);
   const controller = new TaskRunController({
     client,
     reconciler,
@@ -181,6 +144,43 @@ async function createController(wiring: ControllerWiring): Promise<TaskRunContro
     }),
   );
   return controller;
+}
+
+async function createReconciler(wiring: ControllerWiring, metrics: Metrics): Promise<TaskRunReconciler> {
+  const { settings, environment, client, log, account, signal, closing } = wiring;
+  const clock = systemClock;
+  const patience = { signal, clock, log };
+  const dispatchers = closing.use(
+    await Dispatchers.open({ caFiles: caFilesOf(environment), hosts: hostTrustOf(settings) }),
+  );
+  const events = new EventRecorder({ client, clock, log });
+  closing.defer(() => events.close({ deadlineMs: 2000 }));
+  const trustRoot = await untilAvailable(() => openTrustRoot(settings, { signal }), patience);
+  if (trustRoot === undefined) log.warn('no trust root: the log key is pinned at first use', {});
+  const signer = await untilAvailable(
+    () => createSigner({ settings, dispatchers, clock, client, account, signal }),
+    patience,
+  );
+  const records = new KubeRecordStore(client);
+  const common = { settings, dispatchers, metrics, clock, log };
+  const bomGenerator = createSbomGenerator(settings, packageVersion());
+  if (bomGenerator !== undefined) closing.use(bomGenerator);
+  const registries = createRegistries(settings, dispatchers, clock);
+  const pullSecrets = new PullSecretSource({ client });
+  const ownCredentials = processCredentials(environment);
+  return new TaskRunReconciler({
+    client,
+    attestation: createAttestationParts({ ...common, signer, trustRoot, records }),
+    policy: buildPolicyOf(settings),
+    sources: bomGenerator === undefined ? [] : [createSbomSource(bomGenerator)],
+    storeFor: (run) =>
+      registries.withCredentials(credentialsOfRun(run, { pullSecrets, ownCredentials, log })),
+    managedBy: settings.controller.managedBy,
+    holdDeletionMs: settings.controller.holdDeletionMs,
+    notices: new RunNotices(events),
+    metrics,
+    log,
+  });
 }
 
 function openLog({ telemetry }: Settings, environment: Environment): RunningLog {

@@ -1,8 +1,14 @@
 import { Command, CommanderError } from 'commander';
-import { controllerCommand } from './controller.ts';
 import { describeFailure, exitCodeOf, exitCodes } from './exit-code.ts';
-import { previewCommand } from './preview.ts';
+import type { CommandContext } from './command-context.ts';
 import { packageVersion } from './wiring/version.ts';
+
+const commands = [
+  { name: 'controller', load: async () => (await import('./controller.ts')).controllerCommand(context) },
+  { name: 'demo', load: async () => (await import('./demo.ts')).demoCommand(context) },
+  { name: 'local', load: async () => (await import('./local.ts')).localCommand(context) },
+  { name: 'preview', load: async () => (await import('./preview.ts')).previewCommand(context) },
+];
 
 const stopping = new AbortController();
 for (const name of ['SIGTERM', 'SIGINT'] as const) {
@@ -11,18 +17,23 @@ for (const name of ['SIGTERM', 'SIGINT'] as const) {
   });
 }
 
-const context = { environment: process.env, signal: stopping.signal };
+const context: CommandContext = { environment: process.env, signal: stopping.signal };
 const program = new Command('chainwright')
   .description('Signs and attests what Tekton builds.')
   .version(packageVersion())
-  .addCommand(controllerCommand(context))
-  .addCommand(previewCommand(context))
   .exitOverride();
+for (const command of await loadCommands(process.argv[2])) program.addCommand(command.exitOverride());
 
 try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = report(error);
+}
+
+/** Only the command that is meant is loaded: the controller need not carry what the others import. */
+async function loadCommands(name: string | undefined): Promise<readonly Command[]> {
+  const meant = commands.find((command) => command.name === name);
+  return Promise.all((meant === undefined ? commands : [meant]).map(({ load }) => load()));
 }
 
 function report(error: unknown): number {

@@ -1,6 +1,5 @@
 import { Command } from 'commander';
-import type { Settings } from '../settings/settings-schema.ts';
-import type { CommandContext } from './controller.ts';
+import type { CommandContext } from './command-context.ts';
 import { exitCodes } from './exit-code.ts';
 import { formatPreview } from './preview/preview-text.ts';
 import { previewRun } from './preview/run-preview.ts';
@@ -17,10 +16,10 @@ interface PreviewFlags {
   readonly output: OutputFormat;
 }
 
-const caveats = [
+const registryCaveat =
   'No registry was asked: an image that it does not hold is not signed; for an image index, each of its platform ' +
-    'manifests is signed as well, and listed as a subject of the provenance.',
-];
+  'manifests is signed as well, and listed as a subject of the provenance.';
+const sbomCaveat = 'An SBOM of each image is attested as well; it is made from the image itself.';
 
 /** `chainwright preview`. */
 export function previewCommand(context: CommandContext): Command {
@@ -54,18 +53,17 @@ async function runPreview(flags: PreviewFlags, { environment, signal }: CommandC
   const objects = readObjects(text, file);
   const found = objects.filter(isTaskRun);
   if (found.length === 0) throw fileFault(file, 'holds no TaskRun');
+  const runs = found.map(({ value }) => previewRun(value, settings));
   const notes = [
-    ...caveats,
-    ...sbomNotes(settings),
+    ...(runs.some(namesImages) ? [registryCaveat, ...(settings.sbom.enabled ? [sbomCaveat] : [])] : []),
     ...objects
       .filter((object) => !isTaskRun(object))
       .map(({ kind }) => `A ${kind || 'document without kind'} was left out: it is no TaskRun.`),
     ...notices.filter(({ level }) => level === 'warning').map(({ name, message }) => `${name}: ${message}`),
   ];
-  const runs = found.map(({ value }) => previewRun(value, settings));
   process.stdout.write(
     formatOutput({ runs, notes }, flags.output, () =>
-      [...runs.map(formatPreview), `${notes.join('\n')}\n`].join('\n'),
+      [...runs.map(formatPreview), ...notes.map((note) => `${note}\n`)].join('\n'),
     ),
   );
   if (runs.some(hasError)) process.exitCode = exitCodes.checkFailed;
@@ -75,6 +73,6 @@ function hasError({ problems }: RunPreview): boolean {
   return problems.some(({ severity }) => severity === 'error');
 }
 
-function sbomNotes({ sbom }: Settings): readonly string[] {
-  return sbom.enabled ? ['An SBOM of each image is attested as well; it is made from the image itself.'] : [];
+function namesImages({ outcome, subjects }: RunPreview): boolean {
+  return outcome === 'signed' && subjects.some(({ image }) => image);
 }

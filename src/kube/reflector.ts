@@ -110,6 +110,8 @@ export class Reflector {
     const { sink, log, type, namespace } = this.#options;
     sink.failed(error);
     if (needsList(error)) this.#resourceVersion = undefined;
+    // The server is back, it only forgot: the pauses that its absence took are no reason for a long one now.
+    if (isAppError(error) && error.code === 'ERR_KUBE_GONE') this.#failures = 0;
     log.warn('watching is interrupted', {
       resource: qualifiedNameOf(type),
       namespace,

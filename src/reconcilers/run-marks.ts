@@ -52,6 +52,13 @@ export function delayedAnnotations(fault: AppError): RunAnnotations {
   return { [runAnnotationKeys.error]: faultText(fault) };
 }
 
+/** What changes on a run whose mark is believed: one that is signed keeps no fault of an earlier try. */
+export function settledAnnotations(
+  annotations: Readonly<Record<string, string>> | undefined,
+): RunAnnotations {
+  return signedMarkOf(annotations) === 'true' ? { [runAnnotationKeys.error]: null } : {};
+}
+
 /** `CODE: message` of a fault, as annotations and Events carry it. */
 export function faultText(fault: AppError): string {
   return `${fault.code}: ${fault.message}`.slice(0, maxErrorLength);

@@ -53,5 +53,5 @@ function reasonOf({ code }: AppError): (typeof eventReasons)[keyof typeof eventR
 }
 
 function withRemedy(fault: AppError): string {
-  return fault.remedy === undefined ? faultText(fault) : `${faultText(fault)}. ${fault.remedy}`;
+  return fault.remedy === undefined ? `${faultText(fault)}.` : `${faultText(fault)}. ${fault.remedy}`;
 }

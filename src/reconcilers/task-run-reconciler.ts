@@ -26,6 +26,7 @@ import {
   failedAnnotations,
   faultText,
   nothingToSignAnnotations,
+  settledAnnotations,
   signedAnnotations,
   signedMarkOf,
 } from './run-marks.ts';
@@ -116,7 +117,7 @@ export class TaskRunReconciler {
       if (isAppError(error) && !signal.aborted) await this.#delay(work, error);
       throw error;
     }
-    await removeRunFinalizer(this.#parts.client, object, { signal });
+    await completeRun(this.#parts.client, object, settledAnnotations(object.metadata.annotations), { signal });
     this.#parts.metrics.runReconciled('skipped');
   }
 

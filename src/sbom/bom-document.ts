@@ -33,9 +33,24 @@ const maxGaps = 200;
 /** A CycloneDX 1.6 document as plain JSON data. */
 export interface BomDocument {
   readonly serialNumber: string;
-  components?: Record<string, unknown>[];
+  readonly version?: number;
   metadata?: Record<string, unknown>;
-  compositions?: unknown[];
+  components?: Record<string, unknown>[];
+  dependencies?: BomDependency[];
+  compositions?: BomComposition[];
+}
+
+/** The edges of one component. */
+export interface BomDependency {
+  readonly ref: string;
+  readonly dependsOn?: readonly string[];
+}
+
+/** How complete the assemblies or dependencies of some components are. */
+export interface BomComposition {
+  readonly aggregate: 'complete' | 'incomplete' | 'unknown';
+  readonly assemblies?: readonly string[];
+  readonly dependencies?: readonly string[];
 }
 
 /** Writes what was found as CycloneDX 1.6. Pure: the same image, findings and settings give the same document. */

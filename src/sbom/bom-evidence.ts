@@ -1,5 +1,6 @@
 import { bomRefOf } from './bom-component.ts';
 import type { BomDetail } from './bom-detail.ts';
+import type { BomComposition } from './bom-document.ts';
 import type { FoundComponent } from './cataloguer.ts';
 
 /** `evidence` of a component: how and how surely it was identified, and where it lies. */
@@ -20,7 +21,11 @@ export function evidenceOf(found: FoundComponent, detail: BomDetail): unknown {
  * `compositions`: the image's own completeness (`incomplete` with gaps, else `unknown`, since files may lie in it that
  * no package names), and for each component whether its dependencies are all listed.
  */
-export function compositionsOf(root: string, found: readonly FoundComponent[], hasGaps: boolean): unknown[] {
+export function compositionsOf(
+  root: string,
+  found: readonly FoundComponent[],
+  hasGaps: boolean,
+): BomComposition[] {
   const grades = ['complete', 'incomplete', 'unknown'] as const;
   const dependencies = grades.flatMap((aggregate) => {
     const refs = found.filter((one) => gradeOf(one) === aggregate).map(bomRefOf);

@@ -25,10 +25,14 @@ export function writeFittingBom(source: LayerSource, inventory: Inventory, setti
     if (bytes.length <= maxBytes) return { document, bytes };
     smallest = bytes.length;
   }
-  const object = `${source.name}@${source.digest}`;
-  throw new AppError(
+  throw tooLargeFault(`${source.name}@${source.digest}`, smallest, maxBytes);
+}
+
+/** ERR_SBOM_TOO_LARGE for the image `object`. */
+export function tooLargeFault(object: string, bytes: number, maxBytes: number): AppError {
+  return new AppError(
     'ERR_SBOM_TOO_LARGE',
-    `the SBOM of ${object} takes ${smallest} bytes of at most ${maxBytes}`,
+    `the SBOM of ${object} takes ${bytes} bytes of at most ${maxBytes}`,
     {
       kind: 'permanent',
       object,

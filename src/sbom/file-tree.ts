@@ -79,6 +79,19 @@ export class FileTree {
     return node.layer < layer;
   }
 
+  /** Makes room below: what `path` lies in is a directory, whatever was said of it. Gives paths that lose lower facts. */
+  clearFilesAbove(path: string, layer: number): readonly string[] {
+    const cleared: string[] = [];
+    let node: TreeNode | undefined = this.#root;
+    for (let at = path.indexOf('/'); at >= 0; at = path.indexOf('/', at + 1)) {
+      node = node.children?.get(path.slice(path.lastIndexOf('/', at - 1) + 1, at));
+      if (node === undefined) break;
+      if (node.facts !== undefined && node.layer < layer) cleared.push(path.slice(0, at));
+      node.facts = undefined;
+    }
+    return cleared;
+  }
+
   /** Deletes what layers below `layer` put at and below `path`. True if that was anything. */
   clearLower(path: string, layer: number): boolean {
     const node = this.#node(path);

@@ -1,6 +1,8 @@
 import { AppError } from '../model/errors.ts';
-import type { BomDocument, BomSettings } from './bom-document.ts';
+import type { BomSettings } from './bom-document.ts';
 import { writeFittingBom } from './bom-size.ts';
+import { summariseBom } from './bom-summary.ts';
+import type { BomSummary } from './bom-summary.ts';
 import type { AnyCataloguer, Distro, Gap } from './cataloguer.ts';
 import { takeInventory } from './inventory.ts';
 import type { LayerCache } from './layer-cache.ts';
@@ -10,26 +12,12 @@ import type { SbomProgress } from './overlay.ts';
 import { limitFault } from './sbom-fault.ts';
 import type { SbomLimits } from './sbom-limits.ts';
 
-/** One component as a table shows it. */
-export interface BomRow {
-  readonly type: string;
-  readonly name: string;
-  readonly version: string;
-  /** SPDX expressions and names, joined. */
-  readonly licences: string;
-  /** Where it was found first. */
-  readonly path: string;
-}
-
 /** A finished BOM: the exact bytes to attest, and what people want to know of it. */
-export interface GeneratedBom {
+export interface GeneratedBom extends BomSummary {
   /** CycloneDX 1.6 JSON, UTF-8. The same image and settings give the same bytes. */
   readonly bytes: Uint8Array;
   readonly serialNumber: string;
   readonly distro: Distro | undefined;
-  /** Components by purl type (`deb`, `npm` ...). */
-  readonly counts: Readonly<Record<string, number>>;
-  readonly rows: readonly BomRow[];
   /** What could not be read; the BOM names it too. */
   readonly gaps: readonly Gap[];
 }
@@ -66,7 +54,7 @@ export async function generateBom(source: LayerSource, options: GenerateBomOptio
       serialNumber: document.serialNumber,
       distro: inventory.distro,
       gaps: inventory.gaps,
-      ...summarise(document),
+      ...summariseBom(document),
     };
   } catch (error) {
     if (deadline.aborted && !options.signal.aborted) throw timeoutFault(object, limits.durationMs, error);
@@ -95,36 +83,4 @@ function timeoutFault(object: string, durationMs: number, cause: unknown): AppEr
     remedy: 'Look at the speed of the registry, or raise the time limit for large images.',
     cause,
   });
-}
-
-function summarise(document: BomDocument): Pick<GeneratedBom, 'counts' | 'rows'> {
-  const counts: Record<string, number> = {};
-  const rows = (document.components ?? []).map((component): BomRow => {
-    const purl = textOf(component['purl']);
-    const type = purl === '' ? textOf(component['type']) : purl.slice(4, purl.indexOf('/'));
-    counts[type] = (counts[type] ?? 0) + 1;
-    const group = textOf(component['group']);
-    return {
-      type,
-      name: group === '' ? textOf(component['name']) : `${group}/${textOf(component['name'])}`,
-      version: textOf(component['version']),
-      licences: licencesOf(component['licenses']),
-      path: pathOf(component['evidence']),
-    };
-  });
-  return { counts, rows };
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : '';
-}
-
-function licencesOf(value: unknown): string {
-  const items = (value ?? []) as readonly { expression?: string; license?: { id?: string; name?: string } }[];
-  return items.map(({ expression, license }) => expression ?? license?.id ?? license?.name ?? '').join(', ');
-}
-
-function pathOf(value: unknown): string {
-  const evidence = value as { occurrences?: readonly { location: string }[] } | undefined;
-  return evidence?.occurrences?.[0]?.location ?? '';
 }

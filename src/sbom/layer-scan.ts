@@ -206,6 +206,7 @@ export class LayerScan {
       ([match, fact]) => [typeof match === 'string' ? match : match.cataloguer, fact] as const,
     );
     this.#weigh(path, JSON.stringify(added).length);
+    for (const above of this.#tree.clearFilesAbove(path, this.#options.layer)) this.#deletes.add(above);
     this.#tree.setFacts(path, { ...known, ...Object.fromEntries(added) }, this.#options.layer);
   }
 

@@ -86,8 +86,11 @@ class Overlay {
       limits: this.#options.limits,
       used: { entries: this.#entries, weight: this.#weight },
     });
-    const uncompressedBytes = await this.#stream(position, layer, scan.onEntry);
-    if (scan.hasPendingLinks) await this.#stream(position, layer, scan.onEntryAgain);
+    const uncompressedBytes = await this.#stream(layer, scan.onEntry, (bytes) => {
+      this.#report(bytes, position);
+    });
+    // What the second reading reads is counted already.
+    if (scan.hasPendingLinks) await this.#stream(layer, scan.onEntryAgain, () => undefined);
     this.#applied = position;
     return scan.finish(uncompressedBytes);
   }
@@ -103,7 +106,11 @@ class Overlay {
     this.#report(0, position + 1);
   }
 
-  async #stream(position: number, layer: SourceLayer, onEntry: LayerScan['onEntry']): Promise<number> {
+  async #stream(
+    layer: SourceLayer,
+    onEntry: LayerScan['onEntry'],
+    onRead: (layerBytes: number) => void,
+  ): Promise<number> {
     const { limits, signal } = this.#options;
     const reader = new TarReader(onEntry, { object: layer.digest, limits });
     let layerBytes = 0;
@@ -115,7 +122,7 @@ class Overlay {
       limits: { ...limits, uncompressedBytes: limits.uncompressedBytes - this.#uncompressedBytes },
       onBytes: (read) => {
         layerBytes += read;
-        this.#report(layerBytes, position);
+        onRead(layerBytes);
       },
     });
     reader.end();

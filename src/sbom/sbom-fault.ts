@@ -55,3 +55,13 @@ export function symlinkLoopFault(path: string, options: SbomFaultOptions): AppEr
     },
   );
 }
+
+/** ERR_SBOM_ARCHIVE: a tar file that holds no image, or a broken one; `object` is the file's name. */
+export function archiveFault(what: string, options: SbomFaultOptions): AppError {
+  return new AppError('ERR_SBOM_ARCHIVE', `${options.object} ${what}`, {
+    kind: 'permanent',
+    remedy:
+      'Give a tar file that docker save, skopeo copy or buildctl wrote, as docker-archive or OCI layout.',
+    ...options,
+  });
+}

@@ -21,6 +21,8 @@ export interface TarEntry {
   readonly linkName: string;
   /** Bytes of content that follow. */
   readonly size: number;
+  /** Where in the archive the content starts, in bytes. */
+  readonly offset: number;
   readonly mode: number;
   /** Content is stored with holes left out, in a format of its own: it cannot be read as a file. */
   readonly sparse: boolean;
@@ -64,6 +66,9 @@ export class TarReader {
   /** A sparse member that waits for the rest of its map. */
   #sparse: RawTarHeader | undefined;
   #zeroBlocks = 0;
+  /** Bytes of the archive before the blocks at hand, and where the content after the header at hand starts. */
+  #processed = 0;
+  #contentAt = 0;
 
   constructor(onEntry: TarEntryHandler, options: TarReaderOptions) {
     this.#onEntry = onEntry;
@@ -108,10 +113,12 @@ export class TarReader {
         at += this.#paddingLeft;
         this.#paddingLeft = 0;
       } else {
+        this.#contentAt = this.#processed + at + blockBytes;
         this.#header(data.subarray(at, at + blockBytes));
         at += blockBytes;
       }
     }
+    this.#processed += data.length;
   }
 
   #header(block: Buffer): void {
@@ -179,7 +186,10 @@ export class TarReader {
     if (name.length > this.#options.limits.pathBytes || linkName.length > this.#options.limits.pathBytes) {
       throw limitFault(`a path is longer than ${this.#options.limits.pathBytes} bytes`, this.#options);
     }
-    this.#beginBody(size, this.#onEntry({ type: entryTypeOf(flag), name, linkName, size, mode, sparse }));
+    this.#beginBody(
+      size,
+      this.#onEntry({ type: entryTypeOf(flag), name, linkName, size, offset: this.#contentAt, mode, sparse }),
+    );
   }
 
   #beginBody(size: number, body: TarBody | undefined): void {

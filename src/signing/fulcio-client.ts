@@ -4,7 +4,7 @@ import { request } from 'undici';
 import type { Dispatcher } from 'undici';
 import { z } from 'zod';
 import type { Clock } from '../model/clock.ts';
-import { AppError, faultKindOfStatus, fromHttpFault, parseRetryAfter } from '../model/errors.ts';
+import { AppError, fromHttpFault, parseRetryAfter } from '../model/errors.ts';
 import { deadlines, limits } from '../model/limits.ts';
 import { readBounded } from '../model/bounded-body.ts';
 import { readTokenClaims } from './identity-token.ts';
@@ -120,7 +120,8 @@ function refused(
     );
   }
   return new AppError('ERR_FULCIO_REFUSED', `Fulcio answered with HTTP ${status}: ${reason}`, {
-    kind: faultKindOfStatus(status),
+    // Passing whatever the status: what Fulcio refuses here was never a run's fault.
+    kind: 'passing',
     object: endpoint,
     remedy: 'Check that the address is that of a Fulcio with API v2, and its log.',
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),

@@ -74,9 +74,11 @@ export class KeylessSigner implements Signer {
       this.#current = fetched;
       return fetched;
     });
-    // Every waiting call gets the error by itself; this keeps one without any from ending the process.
-    key.catch(() => undefined);
-    return { key, abort, waiting: 0 };
+    const fetch: Fetch = { key, abort, waiting: 0 };
+    key.catch(() => {
+      if (this.#fetch === fetch) this.#fetch = undefined;
+    });
+    return fetch;
   }
 
   async #fetchKey(signal: AbortSignal): Promise<SigningKey> {

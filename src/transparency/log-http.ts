@@ -2,7 +2,7 @@ import { request } from 'undici';
 import type { Dispatcher } from 'undici';
 import { readBounded } from '../model/bounded-body.ts';
 import type { Clock } from '../model/clock.ts';
-import { AppError, faultKindOfStatus, fromHttpFault, parseRetryAfter } from '../model/errors.ts';
+import { AppError, fromHttpFault, parseRetryAfter } from '../model/errors.ts';
 import { deadlines, limits } from '../model/limits.ts';
 
 /** What every client of a log or timestamp authority needs. */
@@ -68,9 +68,12 @@ export async function callLog(options: LogHttpOptions, call: LogCall): Promise<L
   }
 }
 
+// What the log says of the proposal itself; any other refusal ends when somebody mends the log or its address.
+const faultsOfProposal = new Set([400, 413, 422]);
+
 /** The error that an answer stands for that is no success. */
 export function refusal(answer: LogAnswer, clock: Clock): AppError {
-  const kind = faultKindOfStatus(answer.status);
+  const kind = faultsOfProposal.has(answer.status) ? 'permanent' : 'passing';
   const retryAfterMs = parseRetryAfter(answer.retryAfter, clock.now());
   const code = kind === 'passing' ? 'ERR_LOG_UNAVAILABLE' : 'ERR_LOG_REFUSED';
   return new AppError(
@@ -81,8 +84,8 @@ export function refusal(answer: LogAnswer, clock: Clock): AppError {
       object: answer.address,
       remedy:
         kind === 'passing'
-          ? 'Nothing at first: this is tried again; if it lasts, look into the log server.'
-          : 'Check the address, the version of the log, and its limit for the size of entries.',
+          ? 'Nothing at first: this is tried again; if it lasts, check the address of the log and its server.'
+          : 'Check the version of the log and its limit for the size of entries.',
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     },
   );

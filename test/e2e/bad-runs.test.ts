@@ -85,7 +85,7 @@ describe('a run that names something wrong', () => {
     const absent = { repository: image.repository, digest: `sha256:${'0e'.repeat(32)}` };
     const marks = await failed('half', [...imageResults(good, 'GOOD_'), ...imageResults(absent, 'BAD_')]);
     expect(marks.error).to.match(/^ERR_SUBJECT_ABSENT: /);
-    expect(marks.logEntries).to.have.length(3);
+    expect(marks.logEntries).to.have.length(4);
     expect(summarise(await listEvidence(scene.registry, good, good.digest))).to.deep.equal(
       completeEvidence.both,
     );

@@ -57,11 +57,12 @@ describe('layouts in the registry', () => {
         });
       }
 
-      it('has an entry in the log for the provenance, and one for the signature of each layout', () => {
+      it('has an entry in the log for each attestation, and one for the signature of each layout', () => {
         const { marks } = found('harbor');
         const count = (kind: string): number =>
           marks.logEntries.filter((entry) => entry.kind === kind).length;
         expect(count('provenance')).to.equal(1);
+        expect(count('sbom')).to.equal(1);
         expect(count('signature')).to.equal(layout === 'both' ? 2 : 1);
       });
     });

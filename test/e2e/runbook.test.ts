@@ -41,7 +41,13 @@ describe('a completed TaskRun, by the runbook', () => {
     expect(statement.predicate.invocation.parameters).to.deep.equal({ revision: 'build' });
   });
 
-  it('leaves one signature and one provenance in each layout', async () => {
+  it('satisfies cosign verify-attestation with an SBOM', async () => {
+    const { code, stdout, stderr } = await scene.judges.verifyAttestation(image.ref, 'cyclonedx');
+    expect(code, stderr).to.equal(0);
+    expect(statementIn(stdout).predicateType).to.equal('https://cyclonedx.org/bom');
+  });
+
+  it('leaves one signature, one provenance and one SBOM in each layout', async () => {
     const evidence = await listEvidence(scene.registry, image, image.digest);
     expect(summarise(evidence)).to.deep.equal(completeEvidence.both);
   });
@@ -49,6 +55,7 @@ describe('a completed TaskRun, by the runbook', () => {
   it('records log indices that rekor-cli get finds, with the certificate or hash that they stand for', async () => {
     expect(marks.logEntries.map(({ kind }) => kind).sort()).to.deep.equal([
       'provenance',
+      'sbom',
       'signature',
       'signature',
     ]);

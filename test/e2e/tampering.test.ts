@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { evidenceTag, listEvidence } from '../support/attached-evidence.ts';
+import { completeEvidence, evidenceTag, listEvidence } from '../support/attached-evidence.ts';
 import { forgeAttestation, forgeBundle, moveEvidence } from '../support/forgery.ts';
 import type { PushedImage } from '../support/images.ts';
 import { pushImage } from '../support/images.ts';
@@ -24,7 +24,7 @@ const wrongs: Readonly<Record<string, AskedIdentity>> = {
   'another issuer': { issuer: 'https://kubernetes.default.svc' },
 };
 
-for (const [layout, setting] of Object.entries(layouts)) {
+for (const layout of ['tags', 'referrers'] as const) {
   describe(`tampering with evidence in ${layout}`, () => {
     let scene: Scene;
     let namespace: string;
@@ -32,7 +32,7 @@ for (const [layout, setting] of Object.entries(layouts)) {
     before(async () => {
       scene = await openScene();
       namespace = await scene.namespace('tampering');
-      await scene.controller([namespace], { settings: { storage: { layouts: setting } } });
+      await scene.controller([namespace], { settings: { storage: { layouts: layouts[layout] } } });
     }).timeout(60_000);
 
     after(async () => {
@@ -56,7 +56,9 @@ for (const [layout, setting] of Object.entries(layouts)) {
       const image = await signedImage('moved');
       const changed = await pushImage(scene.registry, image.repository);
       await moveEvidence(scene.registry, image, changed);
-      expect(await listEvidence(scene.registry, changed, changed.digest)).to.have.length(2);
+      expect(await listEvidence(scene.registry, changed, changed.digest)).to.have.length(
+        completeEvidence[layout].length,
+      );
       expect(codes(await judge(image))).to.deep.equal([true, true]);
       expect(codes(await judge(changed))).to.deep.equal([false, false]);
     }).timeout(30_000);

@@ -51,11 +51,16 @@ export function summarise(evidence: readonly AttachedEvidence[]): readonly strin
   return evidence.map(({ layout, kind }) => `${layout} ${kind}`).sort();
 }
 
-/** What a run with one image leaves beside it, in each layout: signature and provenance, once each. */
+const inTags = ['tag provenance', 'tag sbom', 'tag signature'] as const;
+const asReferrers = ['referrer provenance', 'referrer sbom', 'referrer signature'] as const;
+
+/** What a run leaves beside each image: signature, provenance and SBOM, once in each layout. */
 export const completeEvidence = {
-  tags: ['tag provenance', 'tag signature'],
-  referrers: ['referrer provenance', 'referrer signature'],
-  both: ['referrer provenance', 'referrer signature', 'tag provenance', 'tag signature'],
+  tags: inTags,
+  referrers: asReferrers,
+  both: [...asReferrers, ...inTags],
+  /** What Tekton Chains leaves. */
+  chains: ['tag provenance', 'tag signature'],
 } as const;
 
 /** The tag of cosign's layout. */

@@ -73,31 +73,16 @@ export class ControllerProcess implements AsyncDisposable {
 
   /** Starts the process again after it was stopped or killed, and waits until it is ready. */
   async restart(): Promise<void> {
-    await this.launch();
-    await waitFor(() => this.#isReady(), { what: 'the controller being ready', timeoutMs: 30_000 }).catch(
-      async (error: unknown) => {
-        const failure = await this.#running().failure('did not become ready');
-        await this.#running().kill();
-        throw new AggregateError([error, failure], failure.message);
-      },
-    );
-  }
-
-  /** Starts the process without waiting for anything. */
-  async launch(): Promise<void> {
-    this.#child = await Child.start({
-      name: 'chainwright controller',
-      file: join(checkout, 'bin/chainwright'),
-      args: [
-        'controller',
-        '--config',
-        join(this.#folder, 'config.yaml'),
-        '--metrics-address',
-        this.#metricsAddress,
-      ],
-      env: this.#env,
-      logFile: this.logFile,
-    });
+    await this.#launch();
+    const child = this.#running();
+    const isReady = await waitFor(async () => (child.isRunning ? this.#findReady() : false), {
+      what: 'the controller being ready',
+      timeoutMs: 30_000,
+    }).catch(() => false);
+    if (isReady) return;
+    const failure = await child.failure('did not become ready');
+    await child.kill();
+    throw failure;
   }
 
   get pid(): number {
@@ -135,8 +120,23 @@ export class ControllerProcess implements AsyncDisposable {
     else console.log(`kept: ${this.#folder}`);
   }
 
-  async #isReady(): Promise<true | undefined> {
-    if (!this.#running().isRunning) throw await this.#running().failure('ended at its start');
+  async #launch(): Promise<void> {
+    this.#child = await Child.start({
+      name: 'chainwright controller',
+      file: join(checkout, 'bin/chainwright'),
+      args: [
+        'controller',
+        '--config',
+        join(this.#folder, 'config.yaml'),
+        '--metrics-address',
+        this.#metricsAddress,
+      ],
+      env: this.#env,
+      logFile: this.logFile,
+    });
+  }
+
+  async #findReady(): Promise<true | undefined> {
     const { statusCode, body } = await request(`http://${this.#metricsAddress}/readyz`);
     await body.dump();
     return statusCode === 200 ? true : undefined;

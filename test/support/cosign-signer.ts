@@ -33,12 +33,16 @@ export class CosignSigner {
     await this.#run(['sign', ...(await this.#flags(layout)), ref]);
   }
 
-  /** Attaches a SLSA v0.2 provenance of its own making. */
-  async attest(ref: string, layout: CosignLayout): Promise<void> {
+  /** Attaches a SLSA v0.2 provenance of its own making, of a build that ended at `finishedOn` (RFC 3339). */
+  async attest(
+    ref: string,
+    layout: CosignLayout,
+    { finishedOn = '2026-01-01T00:00:00Z' }: { readonly finishedOn?: string } = {},
+  ): Promise<void> {
     const folder = await mkdtemp(join(tmpdir(), 'chainwright-predicate-'));
     try {
       const file = join(folder, 'predicate.json');
-      await writeFile(file, JSON.stringify(predicate));
+      await writeFile(file, JSON.stringify({ ...predicate, metadata: { buildFinishedOn: finishedOn } }));
       const type = ['--type', 'slsaprovenance', '--predicate', file];
       await this.#run(['attest', ...(await this.#flags(layout)), ...type, ref]);
     } finally {

@@ -7,64 +7,16 @@ import (
 	"fmt"
 	"time"
 	"unsafe"
+
+	"chainwright.dev/policy-engine/internal/verdict"
 )
 
-// A Fault is why a policy does not compile. Line and Column count from one; zero where there is no place to show.
-type Fault struct {
-	Message string `json:"message"`
-	Line    int    `json:"line,omitempty"`
-	Column  int    `json:"column,omitempty"`
-}
-
-// A Compiled answer is what compiling a policy tells.
-type Compiled struct {
-	Fault *Fault `json:"fault,omitempty"`
-	// Names are the paths that the policy asks of every document in strict mode, as far as they show without one.
-	Names []string `json:"names,omitempty"`
-	// Volatile are the built-ins in use whose result differs from call to call, such as the clock.
-	Volatile []string `json:"volatile,omitempty"`
-}
-
-// A Message is one reason why a document does not comply.
-type Message struct {
-	// Reason is conflict, absent, incomplete, not-compliant, unsupported or document.
-	Reason   string `json:"reason"`
-	Path     string `json:"path"`
-	Expected string `json:"expected,omitempty"`
-	Found    string `json:"found,omitempty"`
-	// Text is the evaluator's own wording, without the path.
-	Text   string `json:"text"`
-	Line   int    `json:"line,omitempty"`
-	Column int    `json:"column,omitempty"`
-}
-
-// A Verdict is what evaluating a document gives.
-type Verdict struct {
-	Passed   bool      `json:"passed"`
-	Messages []Message `json:"messages,omitempty"`
-	// Reference is the text of policy-controller's evaluator for the same failure, empty if it lets the document pass.
-	Reference string   `json:"reference,omitempty"`
-	Warnings  []string `json:"warnings,omitempty"`
-}
-
-// Options of one evaluation.
-type Options struct {
-	Strict bool
-	// Now is the time that the policy sees.
-	Now time.Time
-}
-
-// A Policy is one that compiled, ready for any number of documents.
-type Policy interface {
-	Evaluate(document []byte, options Options) Verdict
-}
-
 // Compile is what a language gives: a policy, what there is to tell of it, or the fault.
-type Compile func(source string) (Policy, Compiled)
+type Compile func(source string) (verdict.Policy, verdict.Compiled)
 
 var (
 	compilePolicy Compile
-	policies      = map[uint32]Policy{}
+	policies      = map[uint32]verdict.Policy{}
 	input         []byte
 	output        []byte
 )
@@ -128,7 +80,35 @@ func evaluate(id, size, strict uint32, unixMs float64) (length uint32) {
 	}
 	document := input[:size]
 	input = nil
-	return answer(policy.Evaluate(document, Options{Strict: strict != 0, Now: time.UnixMilli(int64(unixMs)).UTC()}))
+	if !json.Valid(document) || tooDeep(document) {
+		return answer(map[string]bool{"notJSON": true})
+	}
+	now := time.UnixMilli(int64(unixMs)).UTC()
+	return answer(policy.Evaluate(document, verdict.Options{Strict: strict != 0, Now: now}))
+}
+
+// maxDepth keeps the evaluators' recursion far from the end of the host's stack; real documents stay below fifty.
+const maxDepth = 512
+
+// tooDeep looks for more than maxDepth open brackets in valid JSON.
+func tooDeep(document []byte) bool {
+	depth, inString := 0, false
+	for i := 0; i < len(document); i++ {
+		switch c := document[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
 }
 
 // release forgets the policy kept under id.

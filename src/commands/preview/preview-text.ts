@@ -36,11 +36,7 @@ export function formatPreview(preview: RunPreview): string {
   return `${sections.filter((text) => text !== '').join('\n\n')}\n`;
 }
 
-function section(
-  title: string,
-  columns: readonly string[],
-  rows: readonly (readonly string[])[],
-): string {
+function section(title: string, columns: readonly string[], rows: readonly (readonly string[])[]): string {
   return rows.length === 0 ? '' : `${title}\n${formatTable(columns, rows)}`;
 }
 

@@ -1,6 +1,9 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import type { DockerConfig as SecretConfig } from '../../kube/docker-configs.ts';
 import type { PullSecretSource } from '../../kube/pull-secrets.ts';
+import { isAppError } from '../../model/errors.ts';
+import type { Log } from '../../model/log.ts';
 import { chainCredentialSources } from '../../registry/credentials.ts';
 import type { CredentialSource } from '../../registry/credentials.ts';
 import {
@@ -9,6 +12,7 @@ import {
   parseDockerConfig,
   parseDockercfg,
 } from '../../registry/docker-config.ts';
+import type { DockerConfig } from '../../registry/docker-config.ts';
 import type { TaskRun } from '../../tekton/task-run.ts';
 import type { Environment } from './cluster.ts';
 
@@ -18,21 +22,40 @@ export function processCredentials(environment: Environment): CredentialSource {
   return dockerConfigFileSource(join(folder, 'config.json'));
 }
 
-/** Credentials of the run's ServiceAccount (its Secrets and imagePullSecrets), then those of this process. */
-export function credentialsOfRun(
-  run: TaskRun,
-  pullSecrets: PullSecretSource,
-  ownCredentials: CredentialSource,
-): CredentialSource {
+/** Where the credentials of runs come from. */
+export interface RunCredentialParts {
+  readonly pullSecrets: PullSecretSource;
+  readonly ownCredentials: CredentialSource;
+  readonly log: Pick<Log, 'warn'>;
+}
+
+/**
+ * Credentials of the run's ServiceAccount (its Secrets and imagePullSecrets), then those of this process. A Secret that
+ * cannot be read is left out with a warning; the others count.
+ */
+export function credentialsOfRun(run: TaskRun, parts: RunCredentialParts): CredentialSource {
   const account = { namespace: run.metadata.namespace, serviceAccount: run.spec.serviceAccountName };
   const ofRun: CredentialSource = {
     find: async (repository, options) => {
-      const { configs } = await pullSecrets.find(account, options);
-      const parsed = configs.map(({ secret, format, bytes }) =>
-        format === 'config' ? parseDockerConfig(bytes, secret) : parseDockercfg(bytes, secret),
+      const { configs } = await parts.pullSecrets.find(account, options);
+      return findDockerCredentials(
+        configs.flatMap((config) => parseSecret(config, parts.log)),
+        repository,
       );
-      return findDockerCredentials(parsed, repository);
     },
   };
-  return chainCredentialSources([ofRun, ownCredentials]);
+  return chainCredentialSources([ofRun, parts.ownCredentials]);
+}
+
+function parseSecret(
+  { secret, format, bytes }: SecretConfig,
+  log: Pick<Log, 'warn'>,
+): readonly DockerConfig[] {
+  try {
+    return [format === 'config' ? parseDockerConfig(bytes, secret) : parseDockercfg(bytes, secret)];
+  } catch (error) {
+    if (!isAppError(error)) throw error;
+    log.warn('registry credentials cannot be read', { secret, code: error.code, error: error.message });
+    return [];
+  }
 }

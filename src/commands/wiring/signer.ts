@@ -11,6 +11,7 @@ import { createFulcioClient } from '../../signing/fulcio-client.ts';
 import {
   createFileTokenSource,
   createRequestTokenSource,
+  createStaticTokenSource,
   readTokenClaims,
 } from '../../signing/identity-token.ts';
 import type { IdentityTokenSource } from '../../signing/identity-token.ts';
@@ -18,6 +19,14 @@ import { createKeySigner } from '../../signing/key-signer.ts';
 import type { KeyMaterial } from '../../signing/key-signer.ts';
 import { KeylessSigner } from '../../signing/keyless-signer.ts';
 import type { Dispatchers } from './dispatchers.ts';
+
+/** Secrets that the command line or the environment gave; they stand before those that the settings name. */
+export interface GivenSecrets {
+  /** An identity token itself, where `--identity-token` named no file. */
+  readonly identityToken?: string | undefined;
+  /** Password of the private key (COSIGN_PASSWORD). */
+  readonly keyPassword?: string | undefined;
+}
 
 /** What a signer may need. */
 export interface SignerParts {
@@ -28,6 +37,7 @@ export interface SignerParts {
   readonly client?: KubeClient;
   /** The ServiceAccount that tokens are requested for where none is mounted. */
   readonly account?: { readonly namespace: string; readonly name: string };
+  readonly secrets?: GivenSecrets;
   readonly signal: AbortSignal;
 }
 
@@ -60,7 +70,8 @@ async function createKeyless(parts: SignerParts): Promise<Signer> {
 
 async function tokenSource(parts: SignerParts): Promise<IdentityTokenSource> {
   const { identityTokenFile, audience } = parts.settings.signer.fulcio;
-  const { client, account, clock } = parts;
+  const { client, account, clock, secrets } = parts;
+  if (secrets?.identityToken !== undefined) return createStaticTokenSource(secrets.identityToken, clock);
   if (client === undefined || account === undefined || (await isReadable(identityTokenFile))) {
     return createFileTokenSource(identityTokenFile, clock);
   }
@@ -100,7 +111,9 @@ async function isReadable(file: string): Promise<boolean> {
 async function readKey(parts: SignerParts): Promise<KeyMaterial> {
   const { file, passwordFile, secret } = parts.settings.signer.key;
   if (file !== undefined) {
-    const password = passwordFile === undefined ? undefined : await readSecretFile(passwordFile);
+    const password =
+      parts.secrets?.keyPassword ??
+      (passwordFile === undefined ? undefined : await readSecretFile(passwordFile));
     return {
       pem: await readSecretFile(file),
       ...(password === undefined ? {} : { password: password.trimEnd() }),

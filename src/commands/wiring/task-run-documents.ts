@@ -52,7 +52,9 @@ function parseDocuments(text: string, file: string): readonly unknown[] {
       return document.toJS({ maxAliasCount: maxAliases }) as unknown;
     });
   } catch (error) {
-    throw fileFault(file, `is no YAML or JSON: ${messageOf(error)}`, error);
+    // The first line says what and where; the rest is a piece of the file.
+    const [what = ''] = messageOf(error).split('\n');
+    throw fileFault(file, `is no YAML or JSON: ${what}`, error);
   }
 }
 

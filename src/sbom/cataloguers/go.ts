@@ -93,13 +93,19 @@ function moduleComponent({ path, version, sum, replaces }: GoModule, location: L
   const properties = defined({ 'go:sum': sum, 'go:replaces': replaces });
   return {
     ...identify({ type: 'golang', namespace, name: path.slice(slash + 1), version }),
-    ...defined({ version, supplier: repositoryOwner(`https://${path}`) }),
+    ...defined({ version, supplier: supplierOf(path) }),
     name: path,
     locations: [location],
     technique: 'binary-analysis',
     confidence: 1,
     ...(Object.keys(properties).length > 0 ? { properties } : {}),
   };
+}
+
+/** The account at a code host, else the domain: whoever holds it decides what the path stands for (Go modules reference). */
+function supplierOf(path: string): FoundComponent['supplier'] {
+  const [domain = ''] = path.split('/');
+  return repositoryOwner(`https://${path}`) ?? (domain.includes('.') ? { name: domain } : undefined);
 }
 
 function standardLibrary(info: GoBuildInfo, location: Location): FoundComponent {

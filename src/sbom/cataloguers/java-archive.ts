@@ -1,12 +1,13 @@
 import { hash } from 'node:crypto';
+import { messageOf } from '../../model/errors.ts';
 import { parseCycloneDx } from './formats/cyclonedx-document.ts';
 import type { EmbeddedBom } from './formats/cyclonedx-document.ts';
 import { defined, textOf } from './formats/json-fields.ts';
-import { ZipArchive } from './formats/zip-archive.ts';
-import type { ZipEntry } from './formats/zip-archive.ts';
+import { isZipArchive, ZipArchive } from './formats/zip-archive.ts';
+import { ZipStream } from './formats/zip-stream.ts';
+import type { ZipVisitor } from './formats/zip-stream.ts';
 import { parsePomProperties, parsePomXml } from './java-pom.ts';
 import type { MavenPom } from './java-pom.ts';
-import { messageOf } from '../../model/errors.ts';
 
 /** What a Java archive says about itself and the archives inside it. */
 export interface JavaArchive {
@@ -47,8 +48,9 @@ const maxPomBytes = 2 * 1024 * 1024;
 const maxBomBytes = 16 * 1024 * 1024;
 const maxNestedBytes = 64 * 1024 * 1024;
 const maxDepth = 5;
+const maxProblemLength = 200;
 
-/** Of one file of the image, over everything nested in it. */
+/** What may be read of one file of the image, over everything nested in it. */
 interface Budget {
   inflatedBytes: number;
   archives: number;
@@ -79,74 +81,133 @@ const manifestAttributes = new Set([
   'weave-classes',
 ]);
 
-/** Reads a Java archive with everything nested in it. Throws if it is no zip archive. */
-export function readJavaArchive(
-  content: Uint8Array,
-  digests: { sha1: string; sha256: string },
-): JavaArchive | undefined {
-  const budget: Budget = { inflatedBytes: 1024 ** 3, archives: 5000, poms: 20_000 };
-  const archive = readLevel(content, { entry: '', ...digests }, { budget, depth: 0 });
-  return isEmpty(archive) ? undefined : archive;
+/**
+ * Reads a Java archive with everything nested in it; undefined if nothing in it tells a name, or if it is something
+ * else (some of these extensions have other meanings). Throws if it is damaged.
+ */
+export function readJavaArchive(content: Uint8Array, digests: JavaDigests): JavaArchive | undefined {
+  if (!isZipArchive(content)) return undefined;
+  const level = new JavaLevel(newBudget(), 0);
+  level.readAll(content);
+  return level.finish({ entry: '', ...digests });
 }
 
-/** A zip archive by another name, or a bundle of resources, is no component. */
-function isEmpty(archive: JavaArchive): boolean {
-  const { manifest, poms, nested, bom, problem } = archive;
-  return [manifest, poms, nested, bom, problem].every((part) => part === undefined);
+/** SHA-1 and SHA-256 of an archive. */
+export type JavaDigests = Pick<JavaArchive, 'sha1' | 'sha256'>;
+
+/** Reads an archive that is too large to be kept, while it passes by. */
+export class JavaArchiveStream {
+  readonly #level = new JavaLevel(newBudget(), 0);
+  readonly #zip = new ZipStream(this.#level);
+
+  write(chunk: Uint8Array): void {
+    this.#zip.push(chunk);
+  }
+
+  end({ sha1 = '', sha256 = '' }: Partial<JavaDigests>): JavaArchive | undefined {
+    return this.#zip.end() ? this.#level.finish({ entry: '', sha1, sha256 }) : undefined;
+  }
 }
 
-interface Level {
-  readonly budget: Budget;
-  readonly depth: number;
+function newBudget(): Budget {
+  return { inflatedBytes: 1024 ** 3, archives: 5000, poms: 20_000 };
 }
 
-function readLevel(
-  content: Uint8Array,
-  identity: Pick<JavaArchive, 'entry' | 'sha1' | 'sha256'>,
-  level: Level,
-): JavaArchive {
-  const zip = ZipArchive.open(content, archiveLimits);
-  const problems = new Set<string>();
-  /** What a damaged entry would have told is missing; the rest still counts. */
-  const attempt = <T>(work: () => T): T | undefined => {
-    try {
-      return work();
-    } catch (error) {
-      problems.add(messageOf(error).slice(0, 200));
-      return undefined;
+/** Collects what the entries of one archive tell. */
+class JavaLevel implements ZipVisitor {
+  readonly #budget: Budget;
+  readonly #depth: number;
+  readonly #problems = new Set<string>();
+  readonly #nested: JavaArchive[] = [];
+  /** By folder: `pom.properties` tells the version that was built, `pom.xml` licences and dependencies. */
+  readonly #properties = new Map<string, MavenPom>();
+  readonly #projects = new Map<string, MavenPom>();
+  #manifest: Record<string, string> | undefined;
+  #bom: EmbeddedBom | undefined;
+
+  constructor(budget: Budget, depth: number) {
+    this.#budget = budget;
+    this.#depth = depth;
+  }
+
+  /** Goes through an archive in memory. Throws if it is no zip archive. */
+  readAll(content: Uint8Array): void {
+    const zip = ZipArchive.open(content, archiveLimits);
+    for (const entry of zip.entries) {
+      const maxBytes = this.wanted(entry.name);
+      if (maxBytes === undefined) continue;
+      try {
+        this.visit(entry.name, zip.read(entry, Math.min(maxBytes, this.#budget.inflatedBytes)));
+      } catch (error) {
+        this.miss(entry.name, error);
+      }
     }
-  };
-  const read = (entry: ZipEntry | undefined, maxBytes: number): Buffer | undefined =>
-    entry === undefined ? undefined : attempt(() => readBounded(zip, entry, maxBytes, level.budget));
-  const manifest = read(
-    zip.entries.find(({ name }) => /^META-INF\/MANIFEST\.MF$/i.test(name)),
-    maxManifestBytes,
-  );
-  const bom = read(
-    zip.entries.find(({ name }) => /^META-INF\/sbom\/[^/]+\.json$/.test(name)),
-    maxBomBytes,
-  );
-  const poms = readPoms(zip.entries, (entry) => read(entry, maxPomBytes), level.budget);
-  const nested = zip.entries
-    .filter(({ name }) => isJavaArchive(name))
-    .flatMap((entry) => attempt(() => readNested(zip, entry, level)) ?? []);
-  return {
-    ...identity,
-    ...defined({
-      manifest: manifest === undefined ? undefined : parseManifest(manifest),
-      poms: poms.length > 0 ? poms : undefined,
-      nested: nested.length > 0 ? nested : undefined,
-      bom: bom === undefined ? undefined : attempt(() => parseCycloneDx(bom)),
-      problem: problems.size > 0 ? [...problems].slice(0, 5).join('; ') : undefined,
-    }),
-  };
-}
+  }
 
-function readBounded(zip: ZipArchive, entry: ZipEntry, maxBytes: number, budget: Budget): Buffer {
-  if (budget.inflatedBytes <= 0) throw new Error('the archives nested in it are too large in all');
-  const content = zip.read(entry, Math.min(maxBytes, budget.inflatedBytes));
-  budget.inflatedBytes -= content.length;
-  return content;
+  wanted(name: string): number | undefined {
+    if (isJavaArchive(name)) return maxNestedBytes;
+    if (!name.includes('META-INF/')) return undefined;
+    if (/^META-INF\/MANIFEST\.MF$/i.test(name)) return maxManifestBytes;
+    if (isPom(name)) return maxPomBytes;
+    return isBom(name) ? maxBomBytes : undefined;
+  }
+
+  visit(name: string, content: Buffer): void {
+    this.#budget.inflatedBytes -= content.length;
+    if (this.#budget.inflatedBytes <= 0) throw new Error('the archives nested in it are too large in all');
+    if (isJavaArchive(name)) this.#nested.push(this.#readNested(name, content));
+    else if (isPom(name)) this.#addPom(name, content);
+    else if (isBom(name)) this.#bom = parseCycloneDx(content);
+    else this.#manifest ??= parseManifest(content);
+  }
+
+  miss(_name: string, error: unknown): void {
+    this.#problems.add(messageOf(error).slice(0, maxProblemLength));
+  }
+
+  /** A zip archive by another name, or a bundle of resources, is no component: undefined. */
+  finish(identity: Pick<JavaArchive, 'entry' | 'sha1' | 'sha256'>): JavaArchive | undefined {
+    const poms = [...this.#projects].map(([folder, pom]) => ({ ...pom, ...this.#properties.get(folder) }));
+    const unpaired = [...this.#properties]
+      .filter(([folder]) => !this.#projects.has(folder))
+      .map(([, pom]) => pom);
+    const all = [...poms, ...unpaired].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+    const parts = defined({
+      manifest: this.#manifest,
+      poms: all.length > 0 ? all : undefined,
+      nested: this.#nested.length > 0 ? this.#nested : undefined,
+      bom: this.#bom,
+      problem: this.#problems.size > 0 ? [...this.#problems].slice(0, 5).join('; ') : undefined,
+    });
+    return Object.keys(parts).length > 0 ? { ...identity, ...parts } : undefined;
+  }
+
+  #readNested(name: string, content: Buffer): JavaArchive {
+    this.#budget.archives -= 1;
+    if (this.#budget.archives < 0) throw new Error('more archives nested in it than are read');
+    const identity = {
+      entry: name,
+      sha1: hash('sha1', content, 'hex'),
+      sha256: hash('sha256', content, 'hex'),
+    };
+    if (this.#depth >= maxDepth) return { ...identity, problem: `nested deeper than ${maxDepth} archives` };
+    const level = new JavaLevel(this.#budget, this.#depth + 1);
+    try {
+      level.readAll(content);
+    } catch (error) {
+      level.miss(name, error);
+    }
+    return level.finish(identity) ?? identity;
+  }
+
+  #addPom(name: string, content: Buffer): void {
+    this.#budget.poms -= 1;
+    if (this.#budget.poms < 0) throw new Error('more Maven artifacts in it than are read');
+    const isProject = name.endsWith('.xml');
+    const pom = isProject ? parsedPomXml(content) : parsePomProperties(content);
+    const folder = name.slice(0, name.lastIndexOf('/'));
+    if (pom !== undefined) (isProject ? this.#projects : this.#properties).set(folder, pom);
+  }
 }
 
 function isJavaArchive(name: string): boolean {
@@ -154,43 +215,16 @@ function isJavaArchive(name: string): boolean {
   return dot > 0 && javaExtensions.includes(name.slice(dot).toLowerCase());
 }
 
-function readNested(zip: ZipArchive, entry: ZipEntry, { budget, depth }: Level): JavaArchive {
-  if (depth >= maxDepth) throw new Error(`archives nested deeper than ${maxDepth}`);
-  budget.archives -= 1;
-  if (budget.archives < 0) throw new Error('more archives nested in it than are read');
-  const content = readBounded(zip, entry, maxNestedBytes, budget);
-  const identity = {
-    entry: entry.name,
-    sha1: hash('sha1', content, 'hex'),
-    sha256: hash('sha256', content, 'hex'),
-  };
-  try {
-    return readLevel(content, identity, { budget, depth: depth + 1 });
-  } catch (error) {
-    return { ...identity, problem: messageOf(error).slice(0, 200) };
-  }
+function isPom(name: string): boolean {
+  return /(?:^|\/)META-INF\/maven\/[^/]+\/[^/]+\/pom\.(?:properties|xml)$/.test(name);
 }
 
-/** Each artifact once: `pom.properties` tells the version that was built, `pom.xml` licences and dependencies. */
-function readPoms(
-  entries: readonly ZipEntry[],
-  read: (entry: ZipEntry) => Buffer | undefined,
-  budget: Budget,
-): MavenPom[] {
-  const byFolder = new Map<string, MavenPom>();
-  const files = entries.filter(({ name }) =>
-    /(?:^|\/)META-INF\/maven\/[^/]+\/[^/]+\/pom\.(?:properties|xml)$/.test(name),
-  );
-  for (const entry of files.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    budget.poms -= 1;
-    if (budget.poms < 0) break;
-    const content = read(entry);
-    if (content === undefined) continue;
-    const folder = entry.name.slice(0, entry.name.lastIndexOf('/'));
-    const pom = entry.name.endsWith('.xml') ? parsedPomXml(content) : parsePomProperties(content);
-    if (pom !== undefined) byFolder.set(folder, { ...pom, ...byFolder.get(folder) });
-  }
-  return [...byFolder.values()];
+function isBom(name: string): boolean {
+  return /^META-INF\/sbom\/[^/]+\.json$/.test(name);
+}
+
+function keyOf({ group = '', artifact, version = '' }: MavenPom): string {
+  return `${group}:${artifact}:${version}`;
 }
 
 /** Malformed XML costs licences and edges only: name and version stand in `pom.properties` as well. */

@@ -2,7 +2,7 @@ import type { Cataloguer, FoundComponent, FoundFile, Location } from '../catalog
 import { identify } from './formats/component-identity.ts';
 import { embeddedComponents } from './formats/embedded-components.ts';
 import { defined } from './formats/json-fields.ts';
-import { javaExtensions, readJavaArchive } from './java-archive.ts';
+import { JavaArchiveStream, javaExtensions, readJavaArchive } from './java-archive.ts';
 import type { JavaArchive } from './java-archive.ts';
 import { nameArchive } from './java-naming.ts';
 import type { JavaName } from './java-naming.ts';
@@ -27,15 +27,7 @@ export const java: Cataloguer<JavaArchive> = {
     {
       select: { extensions: javaExtensions },
       digests: ['sha1', 'sha256'],
-      open: () => ({
-        write: () => undefined,
-        end: ({ sha1 = '', sha256 = '' }): JavaArchive => ({
-          entry: '',
-          sha1,
-          sha256,
-          problem: `larger than ${maxArchiveBytes} bytes, not opened`,
-        }),
-      }),
+      open: () => new JavaArchiveStream(),
     },
   ],
   assemble(view) {
@@ -125,7 +117,7 @@ function componentsOf(member: Member, resolve: (need: string) => readonly string
     ...defined({ licences: name.pom?.licences ?? licencesOf(archive) }),
     name: name.artifact,
     locations: [location],
-    technique: name.pom === undefined && archive?.manifest === undefined ? 'filename' : 'manifest-analysis',
+    technique: isNamedByFile(member) ? 'filename' : 'manifest-analysis',
     confidence: name.confidence,
     dependsOn: [...contains, ...needs],
     dependencies: name.pom?.needs === undefined ? 'unknown' : 'incomplete',
@@ -133,6 +125,10 @@ function componentsOf(member: Member, resolve: (need: string) => readonly string
   const bom = archive?.bom;
   if (bom === undefined) return [component];
   return [component, ...embeddedComponents(bom, { location, origin: 'Spring Boot' })];
+}
+
+function isNamedByFile({ name, archive }: Member): boolean {
+  return name.pom === undefined && archive?.manifest === undefined;
 }
 
 /** What only a file of its own has, and an artifact shaded into another has not. */

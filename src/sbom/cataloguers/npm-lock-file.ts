@@ -77,7 +77,7 @@ export function parseYarnLock(content: Uint8Array): NpmVersionLock {
   const entries: Record<string, NpmLockEntry> = {};
   for (const block of blocksOf(textOf(content).split('\n'), 0)) {
     const specifier = unquote(block.key.split(',')[0] ?? '');
-    const name = specifier.slice(0, specifier.indexOf('@', 1));
+    const name = specifier.slice(0, Math.max(0, specifier.indexOf('@', 1)));
     const version = fieldOf(block.lines, /^version:? "?([^"\s]+)"?$/);
     if (name === '' || version === undefined || specifier.includes('@workspace:')) continue;
     const resolved = ownRegistry(fieldOf(block.lines, /^resolved "([^"#]+)/));
@@ -112,11 +112,9 @@ export function parsePnpmLock(content: Uint8Array): NpmVersionLock {
 /** `name@version` of `/name/1.0.0_peer` (5), `/name@1.0.0(peer)` (6) or `name@1.0.0` (9). */
 function pnpmKey(key: string): string | undefined {
   const [bare = ''] = key.replace(/^\//, '').split('(');
-  const separator = bare.indexOf('@', 1);
-  if (separator > 0) return bare;
-  const slash = bare.lastIndexOf('/');
-  const [version = ''] = bare.slice(slash + 1).split('_');
-  return slash > 0 && version !== '' ? `${bare.slice(0, slash)}@${version}` : undefined;
+  const [, name, version] = /^((?:@[^/]+\/)?[^/@]+)\/(\d[^_/]*)/.exec(bare) ?? [];
+  if (name !== undefined && version !== undefined) return `${name}@${version}`;
+  return bare.indexOf('@', 1) > 0 ? bare : undefined;
 }
 
 interface Block {

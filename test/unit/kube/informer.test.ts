@@ -220,6 +220,21 @@ describe('Informer', () => {
     expect(pauses).to.deep.equal([1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000, 30_000, 30_000]);
   });
 
+  it('lists soon after 410, however long the server was away before', async () => {
+    for (let index = 0; index < 6; index += 1) {
+      server.override('list', (_request, response) => {
+        sendStatus(response, 503, 'ServiceUnavailable');
+      });
+    }
+    server.override('list', (_request, response) => {
+      sendStatus(response, 410, 'Expired');
+    });
+    const informer = start({ random: () => 1 });
+    await informer.synced;
+    expect(pauses.at(-2)).to.equal(30_000);
+    expect(pauses.at(-1)).to.equal(1600);
+  });
+
   it('counts what its handler throws or rejects with, and goes on', async () => {
     server.put('a');
     server.put('b');

@@ -294,6 +294,11 @@ class PlainModel {
 
   #file(path: string, layer: number): void {
     for (const other of this.#below(path)) this.#nodes.delete(other);
+    const isWanted = /(?:^|\/)[xy]$/.test(path);
+    for (let at = path.indexOf('/'); isWanted && at > 0; at = path.indexOf('/', at + 1)) {
+      const parent = path.slice(0, at);
+      if (this.#nodes.get(parent)?.text !== undefined) this.#nodes.delete(parent);
+    }
     this.#nodes.set(path, { layer, text: `L${layer}` });
   }
 

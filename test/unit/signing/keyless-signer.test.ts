@@ -152,11 +152,11 @@ describe('createFulcioClient', () => {
     }
   });
 
-  it('tells passing from lasting refusals with ERR_FULCIO_REFUSED', async () => {
+  it('waits as long as Fulcio asks after ERR_FULCIO_REFUSED, which no run is to blame for', async () => {
     const busy: unknown = await answering(503, 'busy', { 'retry-after': '7' }).catch((e: unknown) => e);
     expect(busy).to.include({ code: 'ERR_FULCIO_REFUSED', kind: 'passing', retryAfterMs: 7000 });
     const wrong: unknown = await answering(404, '<html>').catch((e: unknown) => e);
-    expect(wrong).to.include({ code: 'ERR_FULCIO_REFUSED', kind: 'permanent' });
+    expect(wrong).to.include({ code: 'ERR_FULCIO_REFUSED', kind: 'passing' });
   });
 
   it('refuses answers that are no certificate with ERR_FULCIO_ANSWER', async () => {

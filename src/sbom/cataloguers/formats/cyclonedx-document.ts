@@ -11,6 +11,7 @@ export interface EmbeddedComponent {
   readonly name: string;
   readonly version?: string;
   readonly isApplication?: boolean;
+  readonly supplier?: string;
   readonly licences?: readonly string[];
   readonly hashes?: readonly ComponentHash[];
 }
@@ -67,6 +68,7 @@ function componentOf(fields: JsonObject): EmbeddedComponent | undefined {
       purl,
       version,
       group: asText(fields['group']),
+      supplier: asText(asObject(fields['supplier'])['name']) ?? asText(fields['publisher']) ?? asText(fields['author']),
       isApplication: fields['type'] === 'application' ? true : undefined,
       licences: licences.length > 0 ? licences : undefined,
       hashes: hashes.length > 0 ? hashes : undefined,

@@ -24,6 +24,7 @@ export function embeddedComponents(bom: EmbeddedBom, options: EmbeddedBomOptions
       type: component.isApplication === true ? ('application' as const) : undefined,
       group: component.group,
       version: component.version,
+      supplier: component.supplier === undefined ? undefined : { name: component.supplier },
       licences: component.licences,
       hashes: component.hashes,
     }),

@@ -73,6 +73,12 @@ export class ZipArchive {
   }
 }
 
+/** True for content that begins as a zip archive, or ends as one (a program may stand before it). */
+export function isZipArchive(content: Uint8Array): boolean {
+  const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
+  return (bytes.length >= 4 && bytes.readUInt32LE(0) === localSignature) || findEnd(bytes) !== undefined;
+}
+
 /** Uncompressed content of an entry's `data`. Throws if it is larger than `maxBytes` or of an unknown method. */
 export function unpack(entry: Pick<ZipEntry, 'name' | 'method'>, data: Buffer, maxBytes: number): Buffer {
   if (entry.method === 0) return data;
@@ -81,11 +87,18 @@ export function unpack(entry: Pick<ZipEntry, 'name' | 'method'>, data: Buffer, m
 }
 
 function findDirectory(bytes: Buffer): Directory {
+  const end = findEnd(bytes);
+  if (end === undefined) throw new Error('zip archive is cut off');
+  return readEnd(bytes, end);
+}
+
+/** The end record stands at the very end, but for a comment. */
+function findEnd(bytes: Buffer): number | undefined {
   const lowest = Math.max(0, bytes.length - endBytes - maxCommentBytes);
   for (let at = bytes.length - endBytes; at >= lowest; at -= 1) {
-    if (bytes.readUInt32LE(at) === endSignature) return readEnd(bytes, at);
+    if (bytes.readUInt32LE(at) === endSignature) return at;
   }
-  throw new Error('no zip archive');
+  return undefined;
 }
 
 function readEnd(bytes: Buffer, at: number): Directory {
