@@ -59,10 +59,8 @@ export function figuresOf(measurement: Measurement): Figures {
 
 /** Each figure of `ours` divided by the peer's; a count of failures has no ratio. */
 export function ratios(ours: Figures, peer: Figures): Readonly<Record<string, number>> {
-  const { unsigned: _, ...compared } = ours;
-  return Object.fromEntries(
-    Object.entries(compared).map(([name, value]) => [name, rounded(value / peer[name as keyof Figures])]),
-  );
+  const names = (Object.keys(ours) as (keyof Figures)[]).filter((name) => name !== 'unsigned');
+  return Object.fromEntries(names.map((name) => [name, rounded(ours[name] / peer[name])]));
 }
 
 /** Lines of a table, a column for each contender. */

@@ -8,6 +8,7 @@ const commands = [
   { name: 'demo', load: async () => (await import('./demo.ts')).demoCommand(context) },
   { name: 'local', load: async () => (await import('./local.ts')).localCommand(context) },
   { name: 'preview', load: async () => (await import('./preview.ts')).previewCommand(context) },
+  { name: 'sbom', load: async () => (await import('./sbom.ts')).sbomCommand(context) },
 ];
 
 const stopping = new AbortController();

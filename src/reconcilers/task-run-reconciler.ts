@@ -117,7 +117,9 @@ export class TaskRunReconciler {
       if (isAppError(error) && !signal.aborted) await this.#delay(work, error);
       throw error;
     }
-    await completeRun(this.#parts.client, object, settledAnnotations(object.metadata.annotations), { signal });
+    await completeRun(this.#parts.client, object, settledAnnotations(object.metadata.annotations), {
+      signal,
+    });
     this.#parts.metrics.runReconciled('skipped');
   }
 

@@ -14,8 +14,16 @@ import { archiveFault } from './sbom-fault.ts';
 /** Which image of an archive is meant. */
 export interface ImageArchiveOptions {
   readonly signal: AbortSignal;
-  /** Of several platforms the one to take; absent: the first in the archive. */
-  readonly platform?: { readonly os: string; readonly architecture: string };
+  /** The platform to take; absent: `preferred`. */
+  readonly platform?: ArchivePlatform;
+  /** Of several platforms the one to take; a lone image is taken whatever it is for. Absent: the first. */
+  readonly preferred?: ArchivePlatform;
+}
+
+interface ArchivePlatform {
+  readonly os: string;
+  readonly architecture: string;
+  readonly variant?: string;
 }
 
 const digestText = z.string().refine(isDigest);
@@ -24,7 +32,9 @@ const descriptor = z.object({
   digest: digestText,
   size: z.number().int().nonnegative(),
   annotations: z.record(z.string(), z.string()).optional(),
-  platform: z.object({ os: z.string(), architecture: z.string() }).optional(),
+  platform: z
+    .object({ os: z.string(), architecture: z.string(), variant: z.string().exactOptional() })
+    .optional(),
 });
 const indexSchema = z.object({ manifests: z.array(descriptor).max(limits.indexManifests) });
 const manifestSchema = z.object({ config: descriptor, layers: z.array(descriptor) });
@@ -71,7 +81,7 @@ async function openLayout(
   });
 }
 
-/** The first image manifest for the platform, nested indexes followed; attestations that lie beside are none. */
+/** The image manifest for the platform, nested indexes followed; attestations that lie beside are none. */
 async function findManifest(
   archive: ArchiveIndex,
   candidates: readonly Descriptor[],
@@ -79,24 +89,46 @@ async function findManifest(
 ): Promise<Descriptor> {
   let level = candidates;
   for (let depth = 0; depth < maxNesting; depth += 1) {
-    const image = level.find((one) => !isIndexMediaType(one.mediaType) && isWanted(one, options));
-    if (image !== undefined) return image;
+    const images = level.filter(isImage);
+    if (images.length > 0) return choose(images, options, archive.name);
     const index = level.find(({ mediaType }) => isIndexMediaType(mediaType));
     if (index === undefined) break;
     const nested = parseJson(await readBlob(archive, index, options), archive.name);
     level = check(indexSchema, nested, archive.name).manifests as readonly Descriptor[];
   }
-  const { platform } = options;
-  const which = platform === undefined ? 'no image' : `no image for ${platform.os}/${platform.architecture}`;
-  throw archiveFault(`holds ${which}`, { object: archive.name });
+  throw archiveFault('holds no image', { object: archive.name });
 }
 
-function isWanted({ mediaType, platform, annotations }: Descriptor, options: ImageArchiveOptions): boolean {
+function choose(
+  images: readonly Descriptor[],
+  { platform: required, preferred }: ImageArchiveOptions,
+  object: string,
+): Descriptor {
+  const wanted = required ?? (images.length === 1 ? undefined : preferred);
+  const found = images.find(({ platform }) => isFor(platform, wanted));
+  if (found !== undefined) return found;
+  const held = images.map(({ platform }) => (platform === undefined ? 'unknown' : nameOfPlatform(platform)));
+  const asked = wanted === undefined ? '' : ` for ${nameOfPlatform(wanted)}`;
+  throw archiveFault(`holds no image${asked}, only for ${held.join(', ')}`, { object });
+}
+
+function isImage({ mediaType, annotations }: Descriptor): boolean {
   const isManifest = mediaType === mediaTypes.ociManifest || mediaType === mediaTypes.dockerManifest;
-  if (!isManifest || annotations?.['vnd.docker.reference.type'] !== undefined) return false;
-  const { platform: wanted } = options;
+  return isManifest && annotations?.['vnd.docker.reference.type'] === undefined;
+}
+
+/** True also where either side says nothing of it: `docker save` states no platform. */
+function isFor(platform: ArchivePlatform | undefined, wanted: ArchivePlatform | undefined): boolean {
   if (wanted === undefined || platform === undefined) return true;
-  return platform.os === wanted.os && platform.architecture === wanted.architecture;
+  return (
+    platform.os === wanted.os &&
+    platform.architecture === wanted.architecture &&
+    (wanted.variant === undefined || platform.variant === wanted.variant)
+  );
+}
+
+function nameOfPlatform({ os, architecture, variant }: ArchivePlatform): string {
+  return [os, architecture, variant].filter((part) => part !== undefined).join('/');
 }
 
 async function readBlob(

@@ -22,6 +22,14 @@ export function filePath(): z.ZodString {
     .regex(/^\/\S+$/, 'must be an absolute path of a file');
 }
 
+/** A repository as `HOST/PATH`. */
+export function repositoryName(): z.ZodString {
+  return z
+    .string()
+    .max(512)
+    .regex(/^[\w.:-]+(?:\/[\w.-]+)+$/, 'must be HOST/PATH without tag and digest');
+}
+
 /** A duration in Kubernetes' notation within bounds; read as milliseconds. */
 export function duration(bounds: { readonly min: string; readonly max: string }): z.ZodType<number, string> {
   const [min, max] = [durationMs(bounds.min), durationMs(bounds.max)];

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { address, duration, filePath, namespaceName, objectName } from './field-schemas.ts';
+import { address, duration, filePath, namespaceName, objectName, repositoryName } from './field-schemas.ts';
 
 const provenance = z.strictObject({
   enabled: z.boolean().default(true).describe('Whether a provenance attestation is made for each run.'),
@@ -105,10 +105,7 @@ const storage = z.strictObject({
     })
     .prefault({})
     .describe('How signatures and attestations lie in the registry.'),
-  repository: z
-    .string()
-    .max(512)
-    .regex(/^[\w.:-]+(?:\/[\w.-]+)+$/, 'must be HOST/PATH without tag and digest')
+  repository: repositoryName()
     .optional()
     .describe("One repository HOST/PATH for all signature and attestation tags instead of each image's own."),
 });
@@ -148,6 +145,20 @@ const sbom = z.strictObject({
     .max(16)
     .default(2)
     .describe('Images catalogued at once; each takes up to 150 MiB.'),
+  builderClaims: z
+    .enum(['ignore', 'attest'])
+    .default('ignore')
+    .describe(
+      "Whether an SBOM that the build wrote itself is checked and attested too, as the builder's claim.",
+    ),
+  builderClaimSources: z
+    .array(repositoryName())
+    .max(100)
+    .default([])
+    .describe("Repositories HOST/PATH that a run may name its SBOM in, besides the image's own."),
+  builderClaimFile: filePath()
+    .optional()
+    .describe('File in the image that holds the SBOM of the build, if it has it.'),
 });
 
 const controller = z

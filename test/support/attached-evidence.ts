@@ -76,11 +76,11 @@ async function tagged(
 ): Promise<AttachedEvidence[]> {
   const bytes = await session.findManifest(repository, evidenceTag(digest, suffix));
   if (bytes === undefined) return [];
-  const { layers = [] } = parse<Manifest>(bytes);
+  const { layers = [] } = parse(bytes) as Manifest;
   return Promise.all(
     layers.map(async ({ digest: layer, annotations = {} }) => {
       const blob = await mustFind(session, repository, layer);
-      const payload = suffix === 'sig' ? blob : payloadOf(parse<Envelope>(blob));
+      const payload = suffix === 'sig' ? blob : payloadOf(parse(blob) as Envelope);
       const kind = suffix === 'sig' ? 'signature' : kindOf(payload);
       return { layout: 'tag', kind, digest: layer, payload, annotations } as const;
     }),
@@ -97,7 +97,7 @@ async function referring(
     (await session.findReferrers(repository, digest)) ??
     (await session.findManifest(repository, digest.replace(':', '-')));
   if (bytes === undefined) return [];
-  const { manifests = [] } = parse<Manifest>(bytes);
+  const { manifests = [] } = parse(bytes) as Manifest;
   const found = await Promise.all(manifests.map(async (one) => bundleOf(session, repository, one.digest)));
   return found.flat();
 }
@@ -109,11 +109,13 @@ async function bundleOf(
 ): Promise<AttachedEvidence[]> {
   const bytes = await session.findManifest(repository, digest);
   if (bytes === undefined) return [];
-  const { layers = [], annotations = {} } = parse<Manifest>(bytes);
+  const { layers = [], annotations = {} } = parse(bytes) as Manifest;
   const bundles = layers.filter(({ mediaType }) => mediaType === bundleMediaType);
   return Promise.all(
     bundles.map(async (layer) => {
-      const bundle = parse<{ dsseEnvelope?: Envelope }>(await mustFind(session, repository, layer.digest));
+      const bundle = parse(await mustFind(session, repository, layer.digest)) as {
+        dsseEnvelope?: Envelope;
+      };
       const payload = bundle.dsseEnvelope === undefined ? Buffer.alloc(0) : payloadOf(bundle.dsseEnvelope);
       return { layout: 'referrer', kind: kindOf(payload), digest, payload, annotations } as const;
     }),
@@ -130,7 +132,8 @@ function payloadOf({ payload }: Envelope): Buffer {
 
 function kindOf(payload: Buffer): AttachedEvidence['kind'] {
   if (payload.length === 0) return 'other';
-  return kinds[parse<{ predicateType: string }>(payload).predicateType] ?? 'other';
+  const { predicateType } = parse(payload) as { predicateType: string };
+  return kinds[predicateType] ?? 'other';
 }
 
 async function mustFind(session: RegistrySession, repository: string, digest: string): Promise<Buffer> {
@@ -139,6 +142,6 @@ async function mustFind(session: RegistrySession, repository: string, digest: st
   return blob;
 }
 
-function parse<T>(bytes: Buffer): T {
-  return JSON.parse(bytes.toString('utf8')) as T;
+function parse(bytes: Buffer): unknown {
+  return JSON.parse(bytes.toString('utf8')) as unknown;
 }

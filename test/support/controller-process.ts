@@ -26,7 +26,7 @@ export interface ControllerOptions {
 }
 
 /** Applies the CRDs' companions that the controller needs: its rights. */
-export async function applyControllerRights(): Promise<void> {
+async function applyControllerRights(): Promise<void> {
   await kubectl([
     'apply',
     '--server-side',

@@ -51,10 +51,10 @@ export async function forgeAttestation(
   { repository }: PushedImage,
   tag: string,
 ): Promise<void> {
-  const manifest = parse<Manifest>(await must(session.findManifest(repository, tag)));
+  const manifest = parse(await must(session.findManifest(repository, tag))) as Manifest;
   const layers = await Promise.all(
     manifest.layers.map(async (layer) => {
-      const envelope = parse<Envelope>(await must(session.findBlob(repository, layer.digest)));
+      const envelope = parse(await must(session.findBlob(repository, layer.digest))) as Envelope;
       return put(session, repository, layer, forge(envelope));
     }),
   );
@@ -66,9 +66,9 @@ export async function forgeBundle(session: RegistrySession, image: PushedImage):
   await rewriteBundles(session, image, image, async (manifest) => {
     const layers = await Promise.all(
       manifest.layers.map(async (layer) => {
-        const bundle = parse<{ dsseEnvelope: Envelope }>(
-          await must(session.findBlob(image.repository, layer.digest)),
-        );
+        const bundle = parse(await must(session.findBlob(image.repository, layer.digest))) as {
+          dsseEnvelope: Envelope;
+        };
         return put(session, image.repository, layer, { ...bundle, dsseEnvelope: forge(bundle.dsseEnvelope) });
       }),
     );
@@ -87,10 +87,10 @@ async function rewriteBundles(
   const bytes = await session.findManifest(repository, from.digest.replace(':', '-'));
   if (bytes === undefined) return;
   const image = await must(session.findManifest(repository, to.digest));
-  const index = parse<Index>(bytes);
+  const index = parse(bytes) as Index;
   const manifests: Descriptor[] = [];
   for (const listed of index.manifests) {
-    const manifest = parse<Manifest>(await must(session.findManifest(repository, listed.digest)));
+    const manifest = parse(await must(session.findManifest(repository, listed.digest))) as Manifest;
     const subject = { mediaType: mediaTypes.manifest, digest: to.digest, size: image.length };
     const changed = json({ ...(await change(manifest)), subject });
     const digest = await session.putManifest(repository, changed, mediaTypes.manifest);
@@ -124,8 +124,8 @@ async function must(reading: Promise<Buffer | undefined>): Promise<Buffer> {
   return bytes;
 }
 
-function parse<T>(bytes: Buffer): T {
-  return JSON.parse(bytes.toString('utf8')) as T;
+function parse(bytes: Buffer): unknown {
+  return JSON.parse(bytes.toString('utf8')) as unknown;
 }
 
 function json(value: unknown): Buffer {

@@ -18,7 +18,7 @@ export interface KubeObject {
 }
 
 /** An answer of the API server that is no success. */
-export class KubeApiError extends Error {
+class KubeApiError extends Error {
   readonly status: number;
 
   constructor(status: number, what: string, body: string) {

@@ -31,7 +31,7 @@ export interface RunMarks {
 }
 
 /** An item of `chainwright.dev/log-entries`. */
-export interface LogEntryMark {
+interface LogEntryMark {
   readonly kind: 'signature' | 'provenance' | 'sbom';
   readonly subject: string;
   readonly log: string;

@@ -5,6 +5,7 @@ package abi
 import (
 	"encoding/json"
 	"fmt"
+	"runtime/debug"
 	"time"
 	"unsafe"
 
@@ -22,7 +23,18 @@ var (
 )
 
 // Serve sets the language of this module. It belongs into an init function: main is not run in a reactor.
-func Serve(compile Compile) { compilePolicy = compile }
+func Serve(compile Compile) {
+	compilePolicy = compile
+	// Marking has no second thread here, and most of what an evaluation makes is dead when it ends.
+	debug.SetGCPercent(gcPercent)
+	debug.SetMemoryLimit(softMemoryLimit)
+}
+
+const (
+	gcPercent = 400
+	// Three quarters of the module's memory: beyond, collecting is cheaper than growing.
+	softMemoryLimit = 384 << 20
+)
 
 func address(buffer []byte) uint32 {
 	return uint32(uintptr(unsafe.Pointer(unsafe.SliceData(buffer))))

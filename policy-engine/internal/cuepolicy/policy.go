@@ -16,14 +16,19 @@ import (
 	"chainwright.dev/policy-engine/internal/verdict"
 )
 
-// A cue.Context keeps every label that it ever saw, so it is left behind after these many bytes of documents.
-const bytesPerContext = 16 << 20
+// A cue.Context keeps what was ever built in it, so it is left behind after so many evaluations or bytes of documents.
+const (
+	evaluationsPerContext = 32
+	bytesPerContext       = 512 << 10
+)
 
 type policy struct {
 	source string
 	ctx    *cue.Context
 	value  cue.Value
-	spent  int
+	// evaluations and bytes are what the context has been used for.
+	evaluations int
+	bytes       int
 	// blind are the validators in use that presence cannot be checked through.
 	blind []string
 }
@@ -73,18 +78,19 @@ func faultOf(err error) *verdict.Fault {
 func (p *policy) renew() error {
 	p.ctx = cuecontext.New()
 	p.value = p.ctx.CompileString(p.source)
-	p.spent = 0
+	p.evaluations, p.bytes = 0, 0
 	return p.value.Err()
 }
 
 // Evaluate judges one JSON document.
 func (p *policy) Evaluate(document []byte, options verdict.Options) verdict.Verdict {
-	if p.spent > bytesPerContext {
+	if p.evaluations >= evaluationsPerContext || p.bytes >= bytesPerContext {
 		if err := p.renew(); err != nil {
 			return refused("failed to compile the cue policy with error: ", err)
 		}
 	}
-	p.spent += len(document)
+	p.evaluations++
+	p.bytes += len(document)
 	found := p.ctx.CompileBytes(document)
 	if found.Err() != nil {
 		return refused("failed to compile the attestation data with error: ", found.Err())

@@ -9,6 +9,7 @@ import type { RecordStore } from '../../model/signing-record.ts';
 import type { Signer } from '../../model/signature.ts';
 import { openRegistries } from '../../registry/distribution-store.ts';
 import type { Registries } from '../../registry/distribution-store.ts';
+import type { BomSettings } from '../../sbom/bom-document.ts';
 import { BomGenerator } from '../../sbom/bom-generator.ts';
 import { cataloguers } from '../../sbom/cataloguers/table.ts';
 import { defaultSbomLimits } from '../../sbom/sbom-limits.ts';
@@ -74,16 +75,25 @@ export function buildPolicyOf({ provenance, signature, storage }: Settings): Bui
 }
 
 /** What makes SBOMs, or nothing if the settings switch them off. */
-export function createSbomGenerator({ sbom }: Settings, version: string): BomGenerator | undefined {
-  if (!sbom.enabled) return undefined;
+export function createSbomGenerator(settings: Settings, version: string): BomGenerator | undefined {
+  return settings.sbom.enabled ? createBomGenerator(settings, version) : undefined;
+}
+
+/** What makes SBOMs, whether or not the settings want them attested. */
+export function createBomGenerator(settings: Settings, version: string): BomGenerator {
   return new BomGenerator({
     cataloguers,
-    settings: { generator: { name: 'chainwright', version }, maxBytes: sbom.maxBytes },
+    settings: bomSettingsOf(settings, version),
     limits: defaultSbomLimits,
-    concurrency: sbom.concurrency,
+    concurrency: settings.sbom.concurrency,
     layerCacheBytes: sbomCacheBytes.layers,
     bomCacheBytes: sbomCacheBytes.boms,
   });
+}
+
+/** What every SBOM says by these settings. */
+export function bomSettingsOf({ sbom }: Settings, version: string): BomSettings {
+  return { generator: { name: 'chainwright', version }, maxBytes: sbom.maxBytes };
 }
 
 /** The registries as the settings tell to reach them. */

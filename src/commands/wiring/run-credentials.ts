@@ -4,6 +4,7 @@ import type { DockerConfig as SecretConfig } from '../../kube/docker-configs.ts'
 import type { PullSecretSource } from '../../kube/pull-secrets.ts';
 import { isAppError } from '../../model/errors.ts';
 import type { Log } from '../../model/log.ts';
+import { credentialHelperSource } from '../../registry/credential-helper.ts';
 import { chainCredentialSources } from '../../registry/credentials.ts';
 import type { CredentialSource } from '../../registry/credentials.ts';
 import {
@@ -18,8 +19,19 @@ import type { Environment } from './cluster.ts';
 
 /** The docker config file of this process: `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json`. */
 export function processCredentials(environment: Environment): CredentialSource {
-  const folder = environment['DOCKER_CONFIG'] ?? join(homedir(), '.docker');
-  return dockerConfigFileSource(join(folder, 'config.json'));
+  return dockerConfigFileSource(dockerConfigOf(environment));
+}
+
+/** As {@link processCredentials}, and the credential helpers that the file names: for a person's own commands. */
+export function userCredentials(environment: Environment): CredentialSource {
+  return chainCredentialSources([
+    processCredentials(environment),
+    credentialHelperSource(dockerConfigOf(environment)),
+  ]);
+}
+
+function dockerConfigOf(environment: Environment): string {
+  return join(environment['DOCKER_CONFIG'] ?? join(homedir(), '.docker'), 'config.json');
 }
 
 /** Where the credentials of runs come from. */

@@ -18,6 +18,10 @@ export interface JavaName {
 const qualifier =
   /^(?:alpha|beta|rc|cr|m|b|sp|ga|final|release|snapshot|jre|android|incubating|pre|dev|ea|lts|hadoop)\d*$/i;
 
+/** Groups are domain names backwards; the top-level domains are those under which Java projects publish. */
+const domainName =
+  /^(?:com|org|net|io|edu|gov|dev|app|me|info|biz|ai|tech|cloud|ch|cn|co|de|eu|fr|it|jp|nl|pl|ru|uk|us|jakarta|javax)(?:\.[\w-]+)+$/;
+
 /** Splits `log4j-1.2-api-2.17.1` into name and version. Linear in the name's length. */
 export function splitArchiveName(fileName: string): { name: string; version?: string } {
   const base = fileName.slice(fileName.lastIndexOf('/') + 1);
@@ -64,10 +68,10 @@ export function nameArchive(archive: JavaArchive, fileName: string): JavaName | 
     };
   }
   if (file.name === '') return undefined;
-  const artifact = artifactOf(file.name);
+  const { artifact, group } = splitGroup(file.name, manifest);
   return {
     artifact,
-    group: wellKnownGroup(artifact, version) ?? groupOf(manifest, artifact) ?? artifact,
+    group: wellKnownGroup(artifact, version) ?? group ?? groupOf(manifest, artifact) ?? artifact,
     confidence: version === undefined ? 0.4 : 0.6,
     ...defined({ version }),
   };
@@ -91,12 +95,17 @@ function mainPom(archive: JavaArchive, file: { name: string; version?: string })
   return poms.length === 1 && isApplication ? poms[0] : undefined;
 }
 
-/** `artifact` of `com.example.artifact`; Eclipse's artifacts have the dots in their names. */
-function artifactOf(name: string): string {
+/** Some builds name files `com.example.artifact`; OSGi bundles' artifacts have the dots in their own names. */
+function splitGroup(
+  name: string,
+  manifest: Readonly<Record<string, string>>,
+): { artifact: string; group?: string } {
   const parts = name.split('.');
-  const isGrouped =
-    parts.length > 2 && parts.every((part) => /^[a-z_]/i.test(part)) && !name.startsWith('org.eclipse.');
-  return isGrouped ? (parts.at(-1) ?? name) : name;
+  const isBundle = (manifest['bundle-symbolicname'] ?? '').split(';')[0]?.trim() === name;
+  const isGrouped = parts.length > 2 && domainName.test(name) && !name.startsWith('org.eclipse.');
+  if (!isGrouped) return { artifact: name };
+  const group = parts.slice(0, -1).join('.');
+  return { artifact: isBundle ? name : (parts.at(-1) ?? name), group };
 }
 
 function versionOf(manifest: Readonly<Record<string, string>>): string | undefined {
@@ -119,10 +128,6 @@ const groupAttributes = [
   'automatic-module-name',
   'main-class',
 ];
-
-/** Groups are domain names backwards; the top-level domains are those under which Java projects publish. */
-const domainName =
-  /^(?:com|org|net|io|edu|gov|dev|app|me|info|biz|ai|tech|cloud|ch|cn|co|de|eu|fr|it|jp|nl|pl|ru|uk|us|jakarta|javax)(?:\.[\w-]+)+$/;
 
 function groupOf(manifest: Readonly<Record<string, string>>, artifact: string): string | undefined {
   for (const attribute of groupAttributes) {

@@ -101,7 +101,9 @@ function componentsOf({ path, layer, fact }: FoundFile<RustFact>): FoundComponen
         ...(crate.isRoot === true
           ? { type: 'application' as const, hashes: [{ algorithm: 'SHA-256' as const, hex: fact.sha256 }] }
           : {}),
-        ...(crate.source === 'crates.io' ? { supplier: { name: 'crates.io', url: 'https://crates.io/' } } : {}),
+        ...(crate.source === 'crates.io'
+          ? { supplier: { name: 'crates.io', url: 'https://crates.io/' } }
+          : {}),
         locations: [{ path, layer }],
         technique: 'binary-analysis',
         confidence: 1,

@@ -1,6 +1,7 @@
 import type { AttestationJob } from '../../../src/attestation/attest-build.ts';
 import { planBuild } from '../../../src/attestation/plan-build.ts';
 import type { BuildPlan, BuildPolicy } from '../../../src/attestation/plan-build.ts';
+import type { KubeObject } from '../../../src/kube/kube-object.ts';
 import { formatRepository, parseRepository } from '../../../src/model/image-reference.ts';
 import type { PinnedImage } from '../../../src/model/image-reference.ts';
 import type { ImageStore } from '../../../src/registry/image-store.ts';
@@ -19,21 +20,29 @@ export const bothLayouts: BuildPolicy = {
   isKeptOnRun: false,
 };
 
-/** A TaskRun object with these results, as the API server gives it. */
+/** What a test may vary of a run. */
+export interface RunOptions {
+  readonly uid?: string;
+  readonly completionTime?: string;
+  /** Status of the condition Succeeded; `Unknown` while it runs. */
+  readonly verdict?: 'True' | 'False' | 'Unknown';
+}
+
+/** The TaskRun `team/build` with these results, as the API server gives it. */
 export function runObject(
   results: Readonly<Record<string, string>>,
-  { name = 'build', uid = `uid-of-${name}`, completionTime = '2026-11-22T10:00:05Z', verdict = 'True' } = {},
-) {
+  { uid = 'uid-of-build', completionTime = '2026-11-22T10:00:05Z', verdict = 'True' }: RunOptions = {},
+): KubeObject {
   return {
     apiVersion: 'tekton.dev/v1',
     kind: 'TaskRun',
-    metadata: { name, namespace: 'team', uid, creationTimestamp: '2026-11-22T10:00:00Z' },
+    metadata: { name: 'build', namespace: 'team', uid, creationTimestamp: '2026-11-22T10:00:00Z' },
     spec: { params: [{ name: 'revision', value: 'main' }] },
     status: {
       conditions: [{ type: 'Succeeded', status: verdict }],
       startTime: '2026-11-22T10:00:01Z',
       completionTime,
-      results: Object.entries(results).map(([result, value]) => ({ name: result, type: 'string', value })),
+      results: Object.entries(results).map(([name, value]) => ({ name, type: 'string', value })),
     },
   };
 }

@@ -115,12 +115,9 @@ describe('evidence that somebody planted', () => {
       const annotations = { 'dev.sigstore.cosign/bundle': '{', 'dev.cosignproject.cosign/signature': '!' };
       for (const kind of ['sig', 'att'] as const) {
         const mediaType = kind === 'sig' ? mediaTypes.simpleSigning : mediaTypes.dsseEnvelope;
-        await appendAttachments(
-          world.store,
-          { target: image, kind },
-          [{ mediaType, bytes, annotations }],
-          { signal: soon() },
-        );
+        await appendAttachments(world.store, { target: image, kind }, [{ mediaType, bytes, annotations }], {
+          signal: soon(),
+        });
       }
       await attachBundle(
         world.store,

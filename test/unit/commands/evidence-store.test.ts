@@ -6,7 +6,7 @@ import { ScopedStore, parseStoreAddress } from '../../../src/commands/wiring/evi
 import { parseRepository } from '../../../src/model/image-reference.ts';
 import { openLayoutStore } from '../../../src/registry/oci-layout-store.ts';
 import { systemClock } from '../../../src/telemetry/system-clock.ts';
-import { rejection } from '../registry/rejection.ts';
+import { rejectionOf } from '../registry/rejection.ts';
 import { pushImage, soon } from '../registry/sample-images.ts';
 
 describe('--store', () => {
@@ -70,9 +70,9 @@ describe('a store of some repositories', () => {
     const store = new ScopedStore(await openLayoutStore(folder, systemClock), ['h.example/a']);
     for (const name of ['h.example/ab', 'h.example/b', 'k.example/h.example/a']) {
       const reading = store.getManifest(parseRepository(name), 'v1', { signal: soon() });
-      expect(await rejection(reading)).to.have.property('code', 'ERR_STORE_FOREIGN');
+      expect(await rejectionOf(reading)).to.have.property('code', 'ERR_STORE_FOREIGN');
       const writing = store.putBlob(parseRepository(name), Buffer.from('x'), { signal: soon() });
-      expect(await rejection(writing)).to.have.property('code', 'ERR_STORE_FOREIGN');
+      expect(await rejectionOf(writing)).to.have.property('code', 'ERR_STORE_FOREIGN');
     }
   });
 });

@@ -13,7 +13,7 @@ import { annotateRun, completeRun } from '../../../src/kube/run-annotations.ts';
 import { addRunFinalizer, removeRunFinalizer } from '../../../src/kube/finalizers.ts';
 import { resourceTypes } from '../../../src/kube/resource-type.ts';
 import { systemClock } from '../../../src/telemetry/system-clock.ts';
-import { rejection } from '../registry/rejection.ts';
+import { rejectionOf } from '../registry/rejection.ts';
 import { soon } from '../registry/sample-images.ts';
 
 const uid = '11111111-0000-4000-8000-000000000001';
@@ -145,7 +145,7 @@ describe('runs of files in place of the API server', () => {
       { signal: soon() },
     );
     await writeFile(join(folder, 'ci/a.json'), '{"metadata":{');
-    expect(await rejection(client.get(resourceTypes.taskRuns, ref))).to.have.property(
+    expect(await rejectionOf(client.get(resourceTypes.taskRuns, ref))).to.have.property(
       'code',
       'ERR_LOCAL_STATE',
     );
@@ -183,7 +183,7 @@ describe('files of runs', () => {
   it('are refused with ERR_USAGE_TASKRUNS where they hold no YAML', async () => {
     const file = join(folder, 'a.json');
     await writeFile(file, '{"kind":');
-    expect(await rejection(readRunFile(file, options()))).to.have.property('code', 'ERR_USAGE_TASKRUNS');
+    expect(await rejectionOf(readRunFile(file, options()))).to.have.property('code', 'ERR_USAGE_TASKRUNS');
   });
 
   it('are told when they come, change, are renamed into place and go; other names are left out', async () => {
@@ -215,7 +215,7 @@ describe('files of runs', () => {
   });
 
   it('are refused with ERR_USAGE_FOLDER where there is no such folder', async () => {
-    expect(await rejection(new RunFolder(join(folder, 'none'), []).list())).to.have.property(
+    expect(await rejectionOf(new RunFolder(join(folder, 'none'), []).list())).to.have.property(
       'code',
       'ERR_USAGE_FOLDER',
     );

@@ -26,6 +26,13 @@ export function findRun(objects: FakeObjects, name = 'build'): KubeObject | unde
   return objects.find(taskRuns, { namespace: 'team', name });
 }
 
+/** A run that must be there. */
+export function getRun(objects: FakeObjects, name = 'build'): KubeObject {
+  const run = findRun(objects, name);
+  if (run === undefined) throw new Error(`${name} is not there`);
+  return run;
+}
+
 /** Puts a run there, or another version of it. */
 export function putRun(objects: FakeObjects, object: KubeObject): KubeObject {
   return objects.add(taskRuns, object);
@@ -33,8 +40,7 @@ export function putRun(objects: FakeObjects, object: KubeObject): KubeObject {
 
 /** Asks for the deletion of a run at that time. */
 export function deleteRun(objects: FakeObjects, at: Date, name = 'build'): void {
-  const run = findRun(objects, name);
-  if (run === undefined) throw new Error(`${name} is not there`);
+  const run = getRun(objects, name);
   if ((run.metadata.finalizers ?? []).length === 0) objects.objects.delete(`taskruns team/${name}`);
   else putRun(objects, { ...run, metadata: { ...run.metadata, deletionTimestamp: at.toISOString() } });
 }

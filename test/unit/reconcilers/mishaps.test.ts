@@ -1,6 +1,5 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { KubeObject } from '../../../src/kube/kube-object.ts';
 import type { PinnedImage } from '../../../src/model/image-reference.ts';
 import { runAnnotationKeys as keys } from '../../../src/reconcilers/run-marks.ts';
 import { fileResults, imageResults, pushApp, runObject, toolRepository } from '../attestation/builds.ts';
@@ -38,8 +37,12 @@ describe('whatever goes wrong in between, a run ends up signed once', () => {
     const app = await pushApp(world.store);
     const tool = await pushApp(world.store, 'tool', toolRepository);
     const images = [app, tool].slice(0, count);
-    const results = { ...imageResults(app), ...(count === 1 ? {} : imageResults(tool, 'TOOL_')), ...fileResults };
-    putRun(world.objects, runObject(results) as KubeObject);
+    const results = {
+      ...imageResults(app),
+      ...(count === 1 ? {} : imageResults(tool, 'TOOL_')),
+      ...fileResults,
+    };
+    putRun(world.objects, runObject(results));
     return { world, images, [Symbol.asyncDispose]: () => world[Symbol.asyncDispose]() };
   }
 

@@ -49,7 +49,9 @@ describe('the marks on a run', () => {
   });
 
   it('of a signed run point at the entry of the provenance, and list all', () => {
-    const annotations = signedAnnotations(recordOf([artifactOf('signature', 4), artifactOf('provenance', 5)]));
+    const annotations = signedAnnotations(
+      recordOf([artifactOf('signature', 4), artifactOf('provenance', 5)]),
+    );
     expect(annotations).to.include({
       [keys.signed]: 'true',
       [keys.transparency]: 'https://rekor/api/v1/log/entries?logIndex=5',

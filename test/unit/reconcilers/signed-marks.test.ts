@@ -3,7 +3,6 @@ import { attestBuild } from '../../../src/attestation/attest-build.ts';
 import { planBuild } from '../../../src/attestation/plan-build.ts';
 import type { BuildPolicy } from '../../../src/attestation/plan-build.ts';
 import { taskRunFinalizer } from '../../../src/kube/finalizers.ts';
-import type { KubeObject } from '../../../src/kube/kube-object.ts';
 import { parseRepository } from '../../../src/model/image-reference.ts';
 import type { PinnedImage } from '../../../src/model/image-reference.ts';
 import { runAnnotationKeys as keys } from '../../../src/reconcilers/run-marks.ts';
@@ -15,7 +14,7 @@ import { soon } from '../registry/sample-images.ts';
 import type { Workshop } from '../signing/signed-evidence.ts';
 import { startController } from './controller-process.ts';
 import type { ControllerProcess } from './controller-process.ts';
-import { findRun, putRun } from './fake-cluster.ts';
+import { findRun, getRun, putRun } from './fake-cluster.ts';
 
 /** As Tekton Chains signs by default: tags alone. */
 const asChains: BuildPolicy = { ...bothLayouts, layouts: ['tag'] };
@@ -35,7 +34,7 @@ describe('a mark on a run', () => {
   afterEach(() => world[Symbol.asyncDispose]());
 
   function putMarked(mark: string, more: Readonly<Record<string, string>> = {}): void {
-    const run = runObject(imageResults(image)) as KubeObject;
+    const run = runObject(imageResults(image));
     const metadata = {
       ...run.metadata,
       annotations: { [keys.signed]: mark, ...more },
@@ -65,7 +64,8 @@ describe('a mark on a run', () => {
   }
 
   const markOf = (): string | undefined => findRun(world.objects)?.metadata.annotations?.[keys.signed];
-  const reasonsOf = ({ notices }: ControllerProcess): readonly string[] => notices.map(({ reason }) => reason);
+  const reasonsOf = ({ notices }: ControllerProcess): readonly string[] =>
+    notices.map(({ reason }) => reason);
 
   for (const mark of ['true', 'failed']) {
     it(`"${mark}" that nothing supports is not believed: the run is signed`, async () => {
@@ -95,12 +95,12 @@ describe('a mark on a run', () => {
   });
 
   it('changed from failed to true is not believed, and becomes failed again', async () => {
-    const run = runObject({ IMAGE_URL: 'harbor/app', IMAGE_DIGEST: 'latest' }) as KubeObject;
+    const run = runObject({ IMAGE_URL: 'harbor/app', IMAGE_DIGEST: 'latest' });
     putRun(world.objects, run);
     await reconcile();
     expect(markOf()).to.equal('failed');
     const forged = { ...findRun(world.objects)?.metadata.annotations, [keys.signed]: 'true' };
-    const current = findRun(world.objects) as KubeObject;
+    const current = getRun(world.objects);
     putRun(world.objects, { ...current, metadata: { ...current.metadata, annotations: forged } });
     expect(reasonsOf(await reconcile())).to.deep.equal(['MarkNotBelieved', 'ResultInvalid']);
     expect(markOf()).to.equal('failed');
@@ -153,12 +153,12 @@ describe('a mark on a run', () => {
   });
 
   it('that is set while we are half done does not end the job', async () => {
-    putRun(world.objects, runObject(imageResults(image)) as KubeObject);
+    putRun(world.objects, runObject(imageResults(image)));
     const process = startController(world);
     process.mishaps.plan = (step) => (step === 'store.putReferrer' ? 'fails-before' : undefined);
     await reconcile(process).catch(() => undefined);
     expect(await world.readHeld(image)).to.have.lengthOf(2);
-    const current = findRun(world.objects) as KubeObject;
+    const current = getRun(world.objects);
     const annotations = { [keys.signed]: 'true' };
     putRun(world.objects, { ...current, metadata: { ...current.metadata, annotations } });
     await reconcile();

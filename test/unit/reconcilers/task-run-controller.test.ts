@@ -19,7 +19,9 @@ class FakeWatch implements Pick<KubeClient, 'listPages' | 'watch'> {
   readonly silent = new Set<string>();
   readonly #waiting = new Map<string, (event: WatchEvent) => void>();
 
-  async *listPages(type: ResourceType): AsyncGenerator<{ items: readonly KubeObject[]; resourceVersion: string }> {
+  async *listPages(
+    type: ResourceType,
+  ): AsyncGenerator<{ items: readonly KubeObject[]; resourceVersion: string }> {
     if (this.silent.has(type.plural)) await new Promise(() => undefined);
     yield { items: this.lists.get(type.plural) ?? [], resourceVersion: '1' };
   }
@@ -74,7 +76,7 @@ describe('the controller of TaskRuns', () => {
   let worked: string[];
   let lines: { message: string; fields: LogFields | undefined }[];
   let stop: AbortController;
-  let running: Promise<void>;
+  let running: Promise<void> | undefined;
   let work: (key: string) => Promise<void>;
 
   beforeEach(() => {
@@ -83,7 +85,7 @@ describe('the controller of TaskRuns', () => {
     worked = [];
     lines = [];
     stop = new AbortController();
-    running = Promise.resolve();
+    running = undefined;
     work = () => Promise.resolve();
   });
   afterEach(async () => {
@@ -139,7 +141,7 @@ describe('the controller of TaskRuns', () => {
     expect(worked).to.deep.equal([]);
     expect(controller.findUnready()).to.match(/not everything is listed/);
     stop.abort();
-    running = Promise.resolve();
+    running = undefined;
   });
 
   it('is ready once everything is listed', async () => {

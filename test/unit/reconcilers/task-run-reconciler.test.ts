@@ -3,13 +3,21 @@ import { taskRunFinalizer } from '../../../src/kube/finalizers.ts';
 import type { KubeObject } from '../../../src/kube/kube-object.ts';
 import type { PinnedImage } from '../../../src/model/image-reference.ts';
 import { runAnnotationKeys as keys } from '../../../src/reconcilers/run-marks.ts';
-import { bothLayouts, fileResults, imageResults, pushApp, runObject, toolRepository } from '../attestation/builds.ts';
+import {
+  bothLayouts,
+  fileResults,
+  imageResults,
+  pushApp,
+  runObject,
+  toolRepository,
+} from '../attestation/builds.ts';
+import type { RunOptions } from '../attestation/builds.ts';
 import { World, openSigstore } from '../attestation/world.ts';
 import type { Sigstore } from '../attestation/world.ts';
 import { soon, unknownDigest } from '../registry/sample-images.ts';
 import { startController } from './controller-process.ts';
 import type { ControllerProcess } from './controller-process.ts';
-import { deleteRun, findRun, putRun } from './fake-cluster.ts';
+import { deleteRun, findRun, getRun, putRun } from './fake-cluster.ts';
 
 const complete = ['referrer statement', 'referrer statement', 'tag simple-signing', 'tag statement'];
 
@@ -27,8 +35,8 @@ describe('reconciling a TaskRun', () => {
   });
   afterEach(() => world[Symbol.asyncDispose]());
 
-  function put(results: Record<string, string>, options: Parameters<typeof runObject>[1] = {}): KubeObject {
-    return putRun(world.objects, runObject(results, options) as KubeObject);
+  function put(results: Record<string, string>, options: RunOptions = {}): KubeObject {
+    return putRun(world.objects, runObject(results, options));
   }
 
   async function reconcile({ reconciler }: ControllerProcess): Promise<void> {
@@ -145,7 +153,7 @@ describe('reconciling a TaskRun', () => {
 
   it('fails an object that is no TaskRun with ERR_TEKTON_TASKRUN, without trying again', async () => {
     const run = runObject({});
-    putRun(world.objects, { ...run, status: { conditions: 'done' } } as unknown as KubeObject);
+    putRun(world.objects, { ...run, status: { conditions: 'done' } });
     const process = startController(world);
     await reconcile(process);
     expect(annotationsOf()[keys.signed]).to.equal('failed');
@@ -202,12 +210,11 @@ describe('reconciling a TaskRun', () => {
   });
 
   it('fails a run whose provenance does not fit on it with ERR_STORAGE_TOO_LARGE', async () => {
-    const many = Object.fromEntries(
-      Array.from({ length: 900 }, (_, at) => [
-        [`F${at}_ARTIFACT_URI`, `https://reports.golems.internal/${'long'.repeat(10)}/${at}.pdf`],
-        [`F${at}_ARTIFACT_DIGEST`, `sha256:${'f'.repeat(64)}`],
-      ]).flat(),
-    );
+    const many: Record<string, string> = {};
+    for (let at = 0; at < 900; at += 1) {
+      many[`F${at}_ARTIFACT_URI`] = `https://reports.golems.internal/${'long'.repeat(10)}/${at}.pdf`;
+      many[`F${at}_ARTIFACT_DIGEST`] = `sha256:${'f'.repeat(64)}`;
+    }
     put(many);
     await reconcile(startController(world));
     expect(annotationsOf()[keys.signed]).to.equal('failed');
@@ -231,7 +238,10 @@ describe('reconciling a TaskRun', () => {
 
   it('leaves alone what somebody else manages, unless the settings name them', async () => {
     const run = runObject(imageResults(image));
-    putRun(world.objects, { ...run, spec: { managedBy: 'kueue.x-k8s.io/multikueue' } } as unknown as KubeObject);
+    putRun(world.objects, {
+      ...run,
+      spec: { managedBy: 'kueue.x-k8s.io/multikueue' },
+    });
     const before = findRun(world.objects);
     await reconcile(startController(world));
     expect(findRun(world.objects)).to.equal(before);
@@ -257,7 +267,7 @@ describe('reconciling a TaskRun', () => {
       put(imageResults(image), { verdict: 'Unknown' });
       await reconcile(startController(world));
       const { status } = runObject(imageResults(image));
-      putRun(world.objects, { ...(findRun(world.objects) as KubeObject), status });
+      putRun(world.objects, { ...getRun(world.objects), status });
     }
 
     it('lets a run go that is deleted while it runs', async () => {
@@ -299,7 +309,7 @@ describe('reconciling a TaskRun', () => {
 
     it('lets one go after that time also if its mark cannot be judged', async () => {
       await holdThenComplete();
-      const run = findRun(world.objects) as KubeObject;
+      const run = getRun(world.objects);
       const annotations = { [keys.signed]: 'true' };
       putRun(world.objects, { ...run, metadata: { ...run.metadata, annotations } });
       deleteRun(world.objects, hourAgo());

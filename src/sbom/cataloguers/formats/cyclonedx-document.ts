@@ -68,7 +68,10 @@ function componentOf(fields: JsonObject): EmbeddedComponent | undefined {
       purl,
       version,
       group: asText(fields['group']),
-      supplier: asText(asObject(fields['supplier'])['name']) ?? asText(fields['publisher']) ?? asText(fields['author']),
+      supplier:
+        asText(asObject(fields['supplier'])['name']) ??
+        asText(fields['publisher']) ??
+        asText(fields['author']),
       isApplication: fields['type'] === 'application' ? true : undefined,
       licences: licences.length > 0 ? licences : undefined,
       hashes: hashes.length > 0 ? hashes : undefined,

@@ -24,7 +24,8 @@ function inline(version: string, modules: string): Buffer {
     return [Buffer.from([...length, rest]), value];
   };
   const header = Buffer.concat([goInfoMagic, Buffer.from([8, 2]), Buffer.alloc(16)]);
-  const marked = modules === '' ? Buffer.alloc(0) : Buffer.from(`${'m'.repeat(16)}${modules}${'m'.repeat(16)}`);
+  const marked =
+    modules === '' ? Buffer.alloc(0) : Buffer.from(`${'m'.repeat(16)}${modules}${'m'.repeat(16)}`);
   return Buffer.concat([header, ...text(Buffer.from(version)), ...text(marked)]);
 }
 
@@ -42,7 +43,9 @@ describe('go cataloguer', () => {
       return [`pkg:golang/${path ?? ''}@${version ?? ''} ${sum ?? ''}`];
     });
     const modules = [...found.values()].filter(({ properties }) => properties?.['go:sum'] !== undefined);
-    expect(modules.map(({ ref, properties }) => `${ref} ${properties?.['go:sum'] ?? ''}`)).to.have.members(golden);
+    expect(modules.map(({ ref, properties }) => `${ref} ${properties?.['go:sum'] ?? ''}`)).to.have.members(
+      golden,
+    );
     expect(golden).to.have.length(5);
     expect(found.get('pkg:golang/golang.org/x/sys@v0.21.0')?.properties).to.include({
       'go:replaces': 'golang.org/x/sys@v0.20.0',
@@ -54,17 +57,22 @@ describe('go cataloguer', () => {
     const found = await componentsOf(program);
     const main = found.get('pkg:golang/example.com/team/hello@v2.3.4');
     expect(main?.type).to.equal('application');
-    expect(main?.hashes).to.deep.equal([{ algorithm: 'SHA-256', hex: createHash('sha256').update(program).digest('hex') }]);
+    expect(main?.hashes).to.deep.equal([
+      { algorithm: 'SHA-256', hex: createHash('sha256').update(program).digest('hex') },
+    ]);
     expect(main?.dependsOn).to.have.members([...found.keys()].filter((ref) => ref !== main?.ref));
   });
 
   it("takes the standard library's version from the compiler's", async () => {
-    const found = await componentsOf(elf([{ name: '.go.buildinfo', content: inline('go1.25.1 X:boringcrypto', '') }]));
+    const found = await componentsOf(
+      elf([{ name: '.go.buildinfo', content: inline('go1.25.1 X:boringcrypto', '') }]),
+    );
     expect([...found.keys()]).to.deep.equal(['pkg:golang/stdlib@1.25.1']);
   });
 
   it('makes a pseudo-version of the commit where nothing else tells the version', async () => {
-    const modules = 'path\ta.b/c\nmod\ta.b/c\t(devel)\t\nbuild\tvcs.revision=0123456789abcdef\nbuild\tvcs.time=2026-02-03T04:05:06Z\n';
+    const modules =
+      'path\ta.b/c\nmod\ta.b/c\t(devel)\t\nbuild\tvcs.revision=0123456789abcdef\nbuild\tvcs.time=2026-02-03T04:05:06Z\n';
     const found = await componentsOf(elf([{ name: '.go.buildinfo', content: inline('go1.20', modules) }]));
     expect([...found.keys()]).to.include('pkg:golang/a.b/c@v0.0.0-20260203040506-0123456789ab');
   });
@@ -85,7 +93,12 @@ describe('go build information', () => {
     expect(read(program)?.goVersion).to.equal('go1.26.8');
   });
 
-  for (const layout of [{}, { isBigEndian: true }, { is64: false }, { is64: false, isBigEndian: true }] satisfies ElfLayout[]) {
+  for (const layout of [
+    {},
+    { isBigEndian: true },
+    { is64: false },
+    { is64: false, isBigEndian: true },
+  ] satisfies ElfLayout[]) {
     it(`is read through the pointers of Go before 1.18: ${JSON.stringify(layout)}`, () => {
       const pointerBytes = layout.is64 === false ? 4 : 8;
       const pointer = (value: number): Buffer => {
@@ -96,12 +109,29 @@ describe('go build information', () => {
         return layout.isBigEndian === true ? bytes.subarray(4) : bytes.subarray(0, 4);
       };
       const modules = Buffer.from(`${'m'.repeat(16)}path\tx/y\nmod\tx/y\tv1.0.0\th1:a\n${'m'.repeat(16)}`);
-      const sizes = [{ content: Buffer.alloc(32) }, { content: Buffer.from('go1.16.5') }, { content: modules }, { content: Buffer.alloc(32) }];
-      const [, versionAt = 0, modulesAt = 0, headersAt = 0] = offsetsOf(sizes.map((part) => ({ name: '', ...part })));
+      const sizes = [
+        { content: Buffer.alloc(32) },
+        { content: Buffer.from('go1.16.5') },
+        { content: modules },
+        { content: Buffer.alloc(32) },
+      ];
+      const [, versionAt = 0, modulesAt = 0, headersAt = 0] = offsetsOf(
+        sizes.map((part) => ({ name: '', ...part })),
+      );
       const address = (offset: number): Buffer => pointer(baseAddress + offset);
       const flags = Buffer.from([pointerBytes, layout.isBigEndian === true ? 1 : 0]);
-      const info = Buffer.concat([goInfoMagic, flags, address(headersAt), address(headersAt + 2 * pointerBytes)]);
-      const headers = Buffer.concat([address(versionAt), pointer(8), address(modulesAt), pointer(modules.length)]);
+      const info = Buffer.concat([
+        goInfoMagic,
+        flags,
+        address(headersAt),
+        address(headersAt + 2 * pointerBytes),
+      ]);
+      const headers = Buffer.concat([
+        address(versionAt),
+        pointer(8),
+        address(modulesAt),
+        pointer(modules.length),
+      ]);
       const program = elf(
         [
           { name: '.go.buildinfo', content: Buffer.concat([info], 32) },
@@ -111,7 +141,10 @@ describe('go build information', () => {
         ],
         layout,
       );
-      expect(read(program)).to.deep.include({ goVersion: 'go1.16.5', main: { path: 'x/y', version: 'v1.0.0', sum: 'h1:a' } });
+      expect(read(program)).to.deep.include({
+        goVersion: 'go1.16.5',
+        main: { path: 'x/y', version: 'v1.0.0', sum: 'h1:a' },
+      });
     });
   }
 
@@ -152,7 +185,12 @@ describe('search for go build information', () => {
   });
 
   it('gives up on a file full of false starts in linear time', () => {
-    const start = Buffer.concat([goInfoMagic, Buffer.from([8, 2]), Buffer.alloc(16, 0), Buffer.from([0xff, 0xff, 0x7f, 0])]);
+    const start = Buffer.concat([
+      goInfoMagic,
+      Buffer.from([8, 2]),
+      Buffer.alloc(16, 0),
+      Buffer.from([0xff, 0xff, 0x7f, 0]),
+    ]);
     const file = Buffer.concat(Array.from({ length: 50_000 }, () => start));
     expect(search(file, 4096)).to.equal(undefined);
   });

@@ -19,7 +19,9 @@ function maven(group: string, artifact: string, version: string, xml = ''): Reco
   const folder = `META-INF/maven/${group}/${artifact}`;
   return {
     [`${folder}/pom.properties`]: properties(group, artifact, version),
-    ...(xml === '' ? {} : { [`${folder}/pom.xml`]: `<project><artifactId>${artifact}</artifactId>${xml}</project>` }),
+    ...(xml === ''
+      ? {}
+      : { [`${folder}/pom.xml`]: `<project><artifactId>${artifact}</artifactId>${xml}</project>` }),
   };
 }
 
@@ -38,7 +40,12 @@ describe('java cataloguer', () => {
   it('takes coordinates, licences and supplier of the Maven files, and hashes of the archive', async () => {
     const jar = zip({
       'META-INF/MANIFEST.MF': manifest({ 'Implementation-Version': 'wrong' }),
-      ...maven('com.example', 'lib', '1.2.3', '<licenses><license><name>Apache-2.0</name></license></licenses><organization><name>Example</name></organization>'),
+      ...maven(
+        'com.example',
+        'lib',
+        '1.2.3',
+        '<licenses><license><name>Apache-2.0</name></license></licenses><organization><name>Example</name></organization>',
+      ),
     });
     const found = await componentsOf({ 'app/lib-1.2.3.jar': jar });
     expect([...found.keys()]).to.deep.equal(['pkg:maven/com.example/lib@1.2.3']);
@@ -63,15 +70,23 @@ describe('java cataloguer', () => {
   });
 
   it('opens archives in archives and draws the edges that their poms declare', async () => {
-    const dependency = '<dependencies><dependency><groupId>g</groupId><artifactId>b</artifactId></dependency><dependency><groupId>g</groupId><artifactId>t</artifactId><scope>test</scope></dependency></dependencies>';
+    const dependency =
+      '<dependencies><dependency><groupId>g</groupId><artifactId>b</artifactId></dependency><dependency><groupId>g</groupId><artifactId>t</artifactId><scope>test</scope></dependency></dependencies>';
     const fat = zip({
-      'META-INF/MANIFEST.MF': manifest({ 'Spring-Boot-Version': '3.3.5', 'Main-Class': 'org.example.Launcher' }),
+      'META-INF/MANIFEST.MF': manifest({
+        'Spring-Boot-Version': '3.3.5',
+        'Main-Class': 'org.example.Launcher',
+      }),
       ...maven('com.example', 'service', '1.0'),
       'BOOT-INF/lib/a-1.jar': { content: zip(maven('g', 'a', '1', dependency)), as: 'stored' },
       'BOOT-INF/lib/b-2.jar': { content: zip(maven('g', 'b', '2')), as: 'stored' },
     });
     const found = await componentsOf({ 'app.jar': fat });
-    expect([...found.keys()]).to.deep.equal(['pkg:maven/com.example/service@1.0', 'pkg:maven/g/a@1', 'pkg:maven/g/b@2']);
+    expect([...found.keys()]).to.deep.equal([
+      'pkg:maven/com.example/service@1.0',
+      'pkg:maven/g/a@1',
+      'pkg:maven/g/b@2',
+    ]);
     expect(found.get('pkg:maven/com.example/service@1.0')).to.deep.include({
       type: 'application',
       dependsOn: ['pkg:maven/g/a@1', 'pkg:maven/g/b@2'],
@@ -84,36 +99,62 @@ describe('java cataloguer', () => {
 
   it('works out coordinates of manifest and file name where Maven left none', async () => {
     const found = await componentsOf({
-      'lib/spring-core-6.1.14.jar': zip({ 'META-INF/MANIFEST.MF': manifest({ 'Automatic-Module-Name': 'spring.core' }) }),
-      'lib/jackson-core-2.13.0.jar': zip({
-        'META-INF/MANIFEST.MF': manifest({ 'Bundle-SymbolicName': 'com.fasterxml.jackson.core.jackson-core;singleton:=true' }),
+      'lib/spring-core-6.1.14.jar': zip({
+        'META-INF/MANIFEST.MF': manifest({ 'Automatic-Module-Name': 'spring.core' }),
       }),
-      'lib/oddity.jar': zip({ 'META-INF/MANIFEST.MF': manifest({ 'Implementation-Version': '7.1', 'Implementation-Vendor': 'Someone' }) }),
+      'lib/jackson-core-2.13.0.jar': zip({
+        'META-INF/MANIFEST.MF': manifest({
+          'Bundle-SymbolicName': 'com.fasterxml.jackson.core.jackson-core;singleton:=true',
+        }),
+      }),
+      'lib/org.example.thing-1.0.jar': zip({ 'META-INF/MANIFEST.MF': manifest({}) }),
+      'lib/org.osgi.core_6.0.0.jar': zip({
+        'META-INF/MANIFEST.MF': manifest({ 'Bundle-SymbolicName': 'org.osgi.core' }),
+      }),
+      'lib/oddity.jar': zip({
+        'META-INF/MANIFEST.MF': manifest({
+          'Implementation-Version': '7.1',
+          'Implementation-Vendor': 'Someone',
+        }),
+      }),
     });
     expect([...found.keys()]).to.deep.equal([
       'pkg:maven/com.fasterxml.jackson.core/jackson-core@2.13.0',
       'pkg:maven/oddity/oddity@7.1',
+      'pkg:maven/org.example/thing@1.0',
+      'pkg:maven/org.osgi/org.osgi.core@6.0.0',
       'pkg:maven/org.springframework/spring-core@6.1.14',
     ]);
   });
 
   it('continues manifest lines and reads licences with attributes', async () => {
-    const text = 'Manifest-Version: 1.0\nBundle-License: "Apache-2.0";link="https://\n www.apache.org",MIT\nImplementation-Version: 1\n .5\n';
+    const text =
+      'Manifest-Version: 1.0\nBundle-License: "Apache-2.0";link="https://\n www.apache.org",MIT\nImplementation-Version: 1\n .5\n';
     const found = await componentsOf({ 'x.jar': zip({ 'META-INF/MANIFEST.MF': text }) });
     expect(found.get('pkg:maven/x/x@1.5')?.licences).to.deep.equal(['Apache-2.0', 'MIT']);
   });
 
   it("reads Spring Boot's own BOM", async () => {
-    const bom = { bomFormat: 'CycloneDX', components: [{ type: 'library', name: 'x', version: '1', purl: 'pkg:maven/g/x@1' }] };
+    const bom = {
+      bomFormat: 'CycloneDX',
+      components: [{ type: 'library', name: 'x', version: '1', purl: 'pkg:maven/g/x@1' }],
+    };
     const found = await componentsOf({
-      'app-1.0.jar': zip({ ...maven('e', 'app', '1.0'), 'META-INF/sbom/application.cdx.json': JSON.stringify(bom) }),
+      'app-1.0.jar': zip({
+        ...maven('e', 'app', '1.0'),
+        'META-INF/sbom/application.cdx.json': JSON.stringify(bom),
+      }),
     });
     expect(found.get('pkg:maven/g/x@1')?.properties).to.deep.equal({ 'embedded-bom': 'Spring Boot' });
   });
 
   it('marks an archive incomplete whose nested archive is damaged, and keeps the rest', async () => {
     const found = await componentsOf({
-      'app-1.0.jar': zip({ ...maven('e', 'app', '1.0'), 'lib/a-1.jar': 'PK\u0003\u0004 broken', 'lib/b-2.jar': zip(maven('g', 'b', '2')) }),
+      'app-1.0.jar': zip({
+        ...maven('e', 'app', '1.0'),
+        'lib/a-1.jar': 'PK\u0003\u0004 broken',
+        'lib/b-2.jar': zip(maven('g', 'b', '2')),
+      }),
     });
     expect(found.get('pkg:maven/g/b@2')).not.to.equal(undefined);
     expect(found.get('pkg:maven/a/a@1')?.incomplete).to.be.a('string');
@@ -171,7 +212,8 @@ describe('stream of a large java archive', () => {
       const file = zip(members(as));
       const expected = readJavaArchive(file, { sha1: '1', sha256: '2' });
       expect(expected?.nested).to.have.length(1);
-      for (const pieceBytes of [1, 3, 17, 64, file.length]) expect(stream(file, pieceBytes)).to.deep.equal(expected);
+      for (const pieceBytes of [1, 3, 17, 64, file.length])
+        expect(stream(file, pieceBytes)).to.deep.equal(expected);
     });
   }
 
@@ -192,7 +234,10 @@ describe('stream of a large java archive', () => {
       fc.property(fc.nat(file.length - 1), fc.uint8Array({ minLength: 1, maxLength: 30 }), (at, noise) => {
         const damaged = Buffer.from(file);
         damaged.set(noise.subarray(0, damaged.length - at), at);
-        for (const read of [() => stream(damaged, 37), () => readJavaArchive(damaged, { sha1: '', sha256: '' })]) {
+        for (const read of [
+          () => stream(damaged, 37),
+          () => readJavaArchive(damaged, { sha1: '', sha256: '' }),
+        ]) {
           try {
             read();
           } catch (error) {
@@ -214,8 +259,12 @@ describe('java names', () => {
     ['spark-core_2.12-3.5.0.jar', 'spark-core_2.12', '3.5.0'],
     ['foo-1.0-beta-2.jar', 'foo', '1.0-beta-2'],
     ['org.osgi.core_6.0.0.jar', 'org.osgi.core', '6.0.0'],
-    ['netty-transport-native-epoll-4.1.96.Final-linux-x86_64.jar', 'netty-transport-native-epoll', '4.1.96.Final-linux-x86_64'],
-    ['app.jar', 'app', undefined],
+    [
+      'netty-transport-native-epoll-4.1.96.Final-linux-x86_64.jar',
+      'netty-transport-native-epoll',
+      '4.1.96.Final-linux-x86_64',
+    ],
+    ['app.jar', 'app'],
   ];
   for (const [file, name, version] of cases) {
     it(`splits ${file}`, () => {
@@ -232,12 +281,14 @@ describe('java names', () => {
   });
 
   it('reads a pom that leaves group and version to its parent, and properties unresolved', () => {
-    const xml = '<project><parent><groupId>p</groupId><version>1</version></parent><artifactId>a</artifactId><version>${revision}</version><dependencies><dependency><groupId>${project.groupId}</groupId><artifactId>b</artifactId></dependency></dependencies></project>';
+    const xml =
+      '<project><parent><groupId>p</groupId><version>1</version></parent><artifactId>a</artifactId><version>${revision}</version><dependencies><dependency><groupId>${project.groupId}</groupId><artifactId>b</artifactId></dependency></dependencies></project>';
     expect(parsePomXml(Buffer.from(xml))).to.deep.equal({ artifact: 'a', group: 'p', needs: ['p:b'] });
   });
 
   it('expands no entities', () => {
-    const lol = '<!DOCTYPE p [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]><project><artifactId>&b;</artifactId></project>';
+    const lol =
+      '<!DOCTYPE p [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]><project><artifactId>&b;</artifactId></project>';
     try {
       expect(parsePomXml(Buffer.from(lol))?.artifact).to.equal('&b;');
     } catch (error) {
@@ -247,13 +298,18 @@ describe('java names', () => {
 
   it('ends on any XML, with an Error at worst', () => {
     fc.assert(
-      fc.property(fc.array(fc.constantFrom('<', '>', '/', 'project', 'artifactId', '&', ';', '!', '[', ']', 'a', ' ', '"')), (parts) => {
-        try {
-          parsePomXml(Buffer.from(parts.join('')));
-        } catch (error) {
-          expect(error).to.be.instanceOf(Error);
-        }
-      }),
+      fc.property(
+        fc.array(
+          fc.constantFrom('<', '>', '/', 'project', 'artifactId', '&', ';', '!', '[', ']', 'a', ' ', '"'),
+        ),
+        (parts) => {
+          try {
+            parsePomXml(Buffer.from(parts.join('')));
+          } catch (error) {
+            expect(error).to.be.instanceOf(Error);
+          }
+        },
+      ),
     );
   });
 });

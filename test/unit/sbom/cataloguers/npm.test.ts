@@ -3,7 +3,11 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type { FoundComponent } from '../../../../src/sbom/cataloguer.ts';
 import { npm } from '../../../../src/sbom/cataloguers/npm.ts';
-import { parseNpmLock, parsePnpmLock, parseYarnLock } from '../../../../src/sbom/cataloguers/npm-lock-file.ts';
+import {
+  parseNpmLock,
+  parsePnpmLock,
+  parseYarnLock,
+} from '../../../../src/sbom/cataloguers/npm-lock-file.ts';
 import { parseNpmManifest } from '../../../../src/sbom/cataloguers/npm-manifest.ts';
 import { catalogue, layer } from '../image-fixture.ts';
 import type { Member } from '../image-fixture.ts';
@@ -17,7 +21,9 @@ function manifest(name: string, version?: string, more: object = {}): string {
   return JSON.stringify({ name, version, ...more });
 }
 
-async function componentsOf(...layers: Readonly<Record<string, Member>>[]): Promise<Map<string, FoundComponent>> {
+async function componentsOf(
+  ...layers: Readonly<Record<string, Member>>[]
+): Promise<Map<string, FoundComponent>> {
   const { components } = await catalogue(layers.map(layer), [npm]);
   return new Map(components.map((component) => [component.ref, component]));
 }
@@ -42,7 +48,9 @@ describe('npm cataloguer', () => {
       'usr/share/nodejs/ini/package.json': manifest('ini', '2.0.1'),
     });
     expect(found.get('pkg:npm/app@0.1.0')?.type).to.equal('application');
-    expect(found.get('pkg:npm/x@3.0.0')?.properties).to.deep.equal({ 'npm:placement': 'inside another package' });
+    expect(found.get('pkg:npm/x@3.0.0')?.properties).to.deep.equal({
+      'npm:placement': 'inside another package',
+    });
     expect(found.get('pkg:npm/ini@2.0.1')?.type).to.equal(undefined);
   });
 
@@ -55,7 +63,10 @@ describe('npm cataloguer', () => {
     });
     expect(found.get('pkg:npm/app@1.0.0')?.dependsOn).to.deep.equal(['pkg:npm/a@1.0.0', 'pkg:npm/b@1.0.0']);
     expect(found.get('pkg:npm/a@1.0.0')?.dependsOn).to.deep.equal(['pkg:npm/b@2.0.0']);
-    expect(found.get('pkg:npm/b@1.0.0')).to.deep.include({ dependsOn: ['pkg:npm/a@1.0.0'], dependencies: 'complete' });
+    expect(found.get('pkg:npm/b@1.0.0')).to.deep.include({
+      dependsOn: ['pkg:npm/a@1.0.0'],
+      dependencies: 'complete',
+    });
   });
 
   it('says that edges are incomplete where a required package is missing', async () => {
@@ -80,7 +91,10 @@ describe('npm cataloguer', () => {
     const found = await componentsOf({
       'app/node_modules/.package-lock.json': JSON.stringify(lock),
       ...Object.fromEntries(
-        ['a', 'b', 'c', 'd'].map((name) => [`app/node_modules/${name}/package.json`, manifest(name, '1.0.0')]),
+        ['a', 'b', 'c', 'd'].map((name) => [
+          `app/node_modules/${name}/package.json`,
+          manifest(name, '1.0.0'),
+        ]),
       ),
     });
     expect(found.get('pkg:npm/a@1.0.0')?.hashes).to.deep.equal([{ algorithm: 'SHA-512', hex }]);
@@ -90,7 +104,9 @@ describe('npm cataloguer', () => {
   });
 
   it('does not list what a lock file names and a later layer deleted, but counts it on the project', async () => {
-    const lock = { packages: { 'node_modules/a': { version: '1.0.0' }, 'node_modules/b': { version: '1.0.0' } } };
+    const lock = {
+      packages: { 'node_modules/a': { version: '1.0.0' }, 'node_modules/b': { version: '1.0.0' } },
+    };
     const found = await componentsOf(
       {
         'app/package.json': manifest('app', '1.0.0'),
@@ -156,7 +172,8 @@ describe('npm cataloguer', () => {
 });
 
 describe('npm manifest', () => {
-  const read = (value: object) => parseNpmManifest(Buffer.from(JSON.stringify({ name: 'a', version: '1.0.0', ...value })));
+  const read = (value: object) =>
+    parseNpmManifest(Buffer.from(JSON.stringify({ name: 'a', version: '1.0.0', ...value })));
 
   it('reads licences in all forms that npm had', () => {
     expect(read({ license: '(MIT OR Apache-2.0)' })?.licences).to.deep.equal(['(MIT OR Apache-2.0)']);
@@ -173,14 +190,18 @@ describe('npm manifest', () => {
     });
     expect(read({ author: { name: 'Bob' } })?.author).to.deep.equal({ name: 'Bob' });
     expect(read({ repository: 'a/b' })?.repository).to.equal('https://github.com/a/b');
-    expect(read({ repository: { url: 'git+ssh://git@github.com/a/b.git' } })?.repository).to.equal('https://github.com/a/b');
+    expect(read({ repository: { url: 'git+ssh://git@github.com/a/b.git' } })?.repository).to.equal(
+      'https://github.com/a/b',
+    );
     expect(read({ repository: 'javascript:alert(1)' })?.repository).to.equal(undefined);
   });
 });
 
 describe('npm lock files', () => {
   it('reads lockfileVersion 1 with nested packages', () => {
-    const lock = { dependencies: { a: { version: '1.0.0', dependencies: { b: { version: '2.0.0', dev: true } } } } };
+    const lock = {
+      dependencies: { a: { version: '1.0.0', dependencies: { b: { version: '2.0.0', dev: true } } } },
+    };
     expect(parseNpmLock(Buffer.from(JSON.stringify(lock))).entries).to.deep.equal({
       'node_modules/a': { version: '1.0.0' },
       'node_modules/a/node_modules/b': { version: '2.0.0', scope: 'excluded' },
@@ -197,7 +218,9 @@ describe('npm lock files', () => {
   it('reads pnpm-lock.yaml of versions 5, 6 and 9', () => {
     const lock = (key: string) =>
       parsePnpmLock(
-        Buffer.from(`packages:\n\n  ${key}:\n    resolution: {integrity: ${integrity}}\n    dev: true\n\nsnapshots:\n\n  x@1.0.0: {}\n`),
+        Buffer.from(
+          `packages:\n\n  ${key}:\n    resolution: {integrity: ${integrity}}\n    dev: true\n\nsnapshots:\n\n  x@1.0.0: {}\n`,
+        ),
       ).entries;
     const entry = { integrity, scope: 'excluded' };
     expect(lock('/@s/a/1.0.0_peer@2.0.0')).to.deep.equal({ '@s/a@1.0.0': entry });
@@ -208,15 +231,21 @@ describe('npm lock files', () => {
   it('ends on any bytes, with an Error at worst', () => {
     const parsers = [parseNpmManifest, parseNpmLock, parseYarnLock, parsePnpmLock];
     fc.assert(
-      fc.property(fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.json().map((text) => Buffer.from(text))), (bytes) => {
-        for (const parse of parsers) {
-          try {
-            parse(bytes);
-          } catch (error) {
-            expect(error).to.be.instanceOf(Error);
+      fc.property(
+        fc.oneof(
+          fc.uint8Array({ maxLength: 300 }),
+          fc.json().map((text) => Buffer.from(text)),
+        ),
+        (bytes) => {
+          for (const parse of parsers) {
+            try {
+              parse(bytes);
+            } catch (error) {
+              expect(error).to.be.instanceOf(Error);
+            }
           }
-        }
-      }),
+        },
+      ),
     );
   });
 });

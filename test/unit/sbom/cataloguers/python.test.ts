@@ -9,10 +9,19 @@ import type { Member } from '../image-fixture.ts';
 const site = 'usr/lib/python3.12/site-packages';
 
 function metadata(name: string, version: string, ...lines: string[]): string {
-  return [`Metadata-Version: 2.4`, `Name: ${name}`, `Version: ${version}`, ...lines, '', 'License: not a header'].join('\n');
+  return [
+    `Metadata-Version: 2.4`,
+    `Name: ${name}`,
+    `Version: ${version}`,
+    ...lines,
+    '',
+    'License: not a header',
+  ].join('\n');
 }
 
-async function componentsOf(...layers: Readonly<Record<string, Member>>[]): Promise<Map<string, FoundComponent>> {
+async function componentsOf(
+  ...layers: Readonly<Record<string, Member>>[]
+): Promise<Map<string, FoundComponent>> {
   const { components } = await catalogue(layers.map(layer), [python]);
   return new Map(components.map((component) => [component.ref, component]));
 }
@@ -122,12 +131,17 @@ describe('python metadata', () => {
     expect(read('License-Expression: MIT', 'License: other')?.licences).to.deep.equal(['MIT']);
     expect(read('License: BSD', classifier)?.licences).to.deep.equal(['BSD']);
     expect(read('License: UNKNOWN', classifier)?.licences).to.deep.equal(['Apache Software License']);
-    expect(read(`License: ${'x'.repeat(300)}`, classifier)?.licences).to.deep.equal(['Apache Software License']);
+    expect(read(`License: ${'x'.repeat(300)}`, classifier)?.licences).to.deep.equal([
+      'Apache Software License',
+    ]);
     expect(read('License: line', ' pasted text')?.licences).to.equal(undefined);
   });
 
   it('reads names and addresses of authors and projects', () => {
-    const fields = read('Author-email: Ann Lee <ann@example.com>, b@c.d', 'Project-URL: Source Code, https://github.com/a/b');
+    const fields = read(
+      'Author-email: Ann Lee <ann@example.com>, b@c.d',
+      'Project-URL: Source Code, https://github.com/a/b',
+    );
     expect(fields?.author).to.deep.equal({ name: 'Ann Lee', email: 'ann@example.com' });
     expect(fields?.repository).to.equal('https://github.com/a/b');
   });

@@ -29,7 +29,13 @@ export function zip(members: Readonly<Record<string, string | Buffer | ZipMember
     const local = Buffer.from(fields);
     if (!hasDescriptor) sizes.copy(local, 10);
     const descriptor = hasDescriptor ? [Buffer.from('PK\x07\x08', 'latin1'), sizes] : [];
-    const entry = Buffer.concat([Buffer.from('PK\x03\x04', 'latin1'), local, Buffer.from(name), data, ...descriptor]);
+    const entry = Buffer.concat([
+      Buffer.from('PK\x03\x04', 'latin1'),
+      local,
+      Buffer.from(name),
+      data,
+      ...descriptor,
+    ]);
     sizes.copy(fields, 10);
     const tail = Buffer.alloc(14);
     tail.writeUInt32LE(offset, 10);
