@@ -73,7 +73,7 @@ const networkCodes = new Set([
 const maxCauses = 8;
 
 /** The code of the first network fault in `error`'s chain of causes (ECONNREFUSED and its like), if there is one. */
-export function findNetworkFault(error: unknown): string | undefined {
+function findNetworkFault(error: unknown): string | undefined {
   let current: unknown = error;
   for (let depth = 0; depth < maxCauses && current instanceof Error; depth += 1) {
     const code = 'code' in current ? current.code : undefined;

@@ -147,7 +147,7 @@ describe('small formats', () => {
 
   it('names what no purl can name', () => {
     expect(identify({ type: 'npm', namespace: '@s', name: '', version: '1' })).to.deep.equal({
-      ref: 'npm:@s/@1',
+      ref: 'npm:@s@1',
     });
   });
 });
