@@ -10,6 +10,9 @@ import { artifactKey, destinationKey } from './planned-artifact.ts';
 import type { Destination, PlannedArtifact } from './planned-artifact.ts';
 import type { SignedArtifact } from './signed-artifact.ts';
 
+// What the SigningRecord takes; one is added per certificate that an outage outlasts.
+const maxFingerprints = 100;
+
 /** How far one artifact has come in this try; starts from what the record of an earlier try says. */
 export class ArtifactProgress {
   readonly planned: PlannedArtifact;
@@ -74,7 +77,7 @@ export class ArtifactProgress {
       layout,
       subject,
       payloadDigest,
-      keyFingerprints: [...this.#fingerprints],
+      keyFingerprints: [...this.#fingerprints].slice(-maxFingerprints),
       ...(this.#entry === undefined ? {} : { entry: this.#entry }),
       destinations: [...this.#stored.values()],
     };

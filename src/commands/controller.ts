@@ -9,7 +9,6 @@ import { PullSecretSource } from '../kube/pull-secrets.ts';
 import { KubeRecordStore } from '../kube/signing-records.ts';
 import type { Settings, SettingsInput } from '../settings/settings-schema.ts';
 import { startHealthServer } from '../telemetry/health-server.ts';
-import { createLog } from '../telemetry/logger.ts';
 import type { RunningLog } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -27,6 +26,7 @@ import type { Environment } from './wiring/cluster.ts';
 import type { CommandContext } from './command-context.ts';
 import { Dispatchers } from './wiring/dispatchers.ts';
 import { credentialsOfRun, processCredentials } from './wiring/run-credentials.ts';
+import { openProcessLog, trustedFilesOf } from './wiring/process-log.ts';
 import { readSettings } from './wiring/settings.ts';
 import { createSigner } from './wiring/signer.ts';
 import { untilAvailable } from './wiring/startup.ts';
@@ -93,7 +93,7 @@ async function runController(flags: ControllerFlags, { environment, signal }: Co
   const access = await openCluster(environment, clock, { signal });
   const client = closing.use(new KubeClient({ access, clock }));
   const given = { configFile: flags.config, flags: settingsOf(flags), environment };
-  const log = openLog((await readSettings(given)).settings, environment);
+  const log = openProcessLog((await readSettings(given)).settings, environment);
   const chainsConfig = await untilAvailable(() => readChainsConfigMap(client, flags.namespace, { signal }), {
     signal,
     clock,
@@ -151,7 +151,7 @@ async function createReconciler(wiring: ControllerWiring, metrics: Metrics): Pro
   const clock = systemClock;
   const patience = { signal, clock, log };
   const dispatchers = closing.use(
-    await Dispatchers.open({ caFiles: caFilesOf(environment), hosts: hostTrustOf(settings) }),
+    await Dispatchers.open({ caFiles: trustedFilesOf(environment), hosts: hostTrustOf(settings) }),
   );
   const events = new EventRecorder({ client, clock, log });
   closing.defer(() => events.close({ deadlineMs: 2000 }));
@@ -181,19 +181,4 @@ async function createReconciler(wiring: ControllerWiring, metrics: Metrics): Pro
     metrics,
     log,
   });
-}
-
-function openLog({ telemetry }: Settings, environment: Environment): RunningLog {
-  return createLog({
-    level: telemetry.logLevel,
-    format: telemetry.logFormat,
-    stream: process.stderr,
-    clock: systemClock,
-    noColor: environment['NO_COLOR'],
-  });
-}
-
-function caFilesOf(environment: Environment): readonly string[] {
-  const file = environment['SSL_CERT_FILE'];
-  return file === undefined || file === '' ? [] : [file];
 }

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { messageOf } from '../model/errors.ts';
 import { describeFailure, exitCodeOf, exitCodes } from './exit-code.ts';
 import type { CommandContext } from './command-context.ts';
 import { packageVersion } from './wiring/version.ts';
@@ -39,6 +40,10 @@ async function loadCommands(name: string | undefined): Promise<readonly Command[
 
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.good : exitCodes.wrongUsage;
+  if (stopping.signal.aborted && error === stopping.signal.reason) {
+    process.stderr.write(`${messageOf(error)}\n`);
+    return exitCodes.checkFailed;
+  }
   process.stderr.write(`${describeFailure(error)}\n`);
   return exitCodeOf(error);
 }

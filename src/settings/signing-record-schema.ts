@@ -46,7 +46,7 @@ const artifact = z
       .max(100)
       .describe('Every key that may have signed it, oldest first.'),
     entry: entry.optional().describe('Where the transparency log took it.'),
-    destinations: z.array(destination).max(16).describe('Where it was stored so far.'),
+    destinations: z.array(destination).max(600).describe('Where it was stored so far.'),
   })
   .describe('Intent and progress for one artifact.');
 

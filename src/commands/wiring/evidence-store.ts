@@ -82,6 +82,10 @@ export class ScopedStore implements ImageStore {
     return this.#within(repository).getManifest(repository, reference, options);
   }
 
+  async headBlob(repository: Repository, digest: Digest, options: CallOptions): Promise<BlobKey | undefined> {
+    return this.#within(repository).headBlob(repository, digest, options);
+  }
+
   async openBlob(repository: Repository, blob: BlobKey, options: CallOptions): Promise<BlobStream> {
     return this.#within(repository).openBlob(repository, blob, options);
   }
