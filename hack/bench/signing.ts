@@ -5,7 +5,7 @@
  *   node hack/bench/signing.ts [--runs 500] [--singles 10] [--rounds 1] [--only tags-sbom,default]
  */
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { chainsVersion } from '../../test/support/chains-process.ts';
@@ -28,6 +28,8 @@ interface Plan {
 
 async function main(): Promise<void> {
   const plan = readPlan();
+  // Ratios travel from machine to machine, but not from a busy one: who reads the figures must be able to tell.
+  const machine = { cpus: availableParallelism(), loadBefore: loadavg()[0] ?? 0 };
   const stack = await openStack();
   await using api = await KubeApi.open(stack.kubeconfig);
   await using registry = await RegistrySession.open({ ca: stack.ca, account: stack.robot });
@@ -46,7 +48,10 @@ async function main(): Promise<void> {
         console.log(`${contender.side} ${contender.name}: ${runsPerSecond} runs/s, ${unsigned} not signed`);
       }
     }
-    report(plan, new Map([...measured].map(([contender, parts]) => [contender, figuresOf(pool(parts))])));
+    report(
+      { ...plan, machine },
+      new Map([...measured].map(([contender, parts]) => [contender, figuresOf(pool(parts))])),
+    );
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -77,7 +82,10 @@ function readPlan(): Plan {
   };
 }
 
-function report({ runs }: Plan, figures: ReadonlyMap<Contender, Figures>): void {
+function report(
+  { runs, machine }: Plan & { readonly machine: object },
+  figures: ReadonlyMap<Contender, Figures>,
+): void {
   const named = [...figures].map(([{ side, name }, one]) => [`${side} ${name}`, one] as const);
   console.log(`\n${table(new Map(named))}\n`);
   const of = (side: Contender['side']): [string, Figures][] =>
@@ -89,6 +97,7 @@ function report({ runs }: Plan, figures: ReadonlyMap<Contender, Figures>): void 
     JSON.stringify({
       bench: 'signing',
       runs,
+      machine,
       ours: Object.fromEntries(of('ours')),
       peer: { name: 'tekton-chains', version: chainsVersion, ...Object.fromEntries(of('peer')) },
       ratio: Object.fromEntries(ratio),

@@ -34,10 +34,22 @@ const compress = promisify(brotliCompress);
 async function buildModule(go: Go, language: PolicyLanguage, scratch: string): Promise<Buffer> {
   const out = join(scratch, `${language}.wasm`);
   const args = ['build', '-trimpath', '-buildvcs=false', '-buildmode=c-shared'];
-  await run('nice', ['-n', '5', go.program, ...args, '-ldflags', '-s -w -buildid=', '-o', out, `./${language}`], {
-    cwd: sourceFolder,
-    env: { ...go.env, GOOS: 'wasip1', GOARCH: 'wasm', GOWASM: '', GOEXPERIMENT: '', GODEBUG: '', GOENV: 'off' },
-  });
+  await run(
+    'nice',
+    ['-n', '5', go.program, ...args, '-ldflags', '-s -w -buildid=', '-o', out, `./${language}`],
+    {
+      cwd: sourceFolder,
+      env: {
+        ...go.env,
+        GOOS: 'wasip1',
+        GOARCH: 'wasm',
+        GOWASM: '',
+        GOEXPERIMENT: '',
+        GODEBUG: '',
+        GOENV: 'off',
+      },
+    },
+  );
   return boundModule(await readFile(out), maxPages);
 }
 
@@ -47,7 +59,12 @@ async function versionsOf(go: Go): Promise<Record<string, string>> {
     cwd: sourceFolder,
     env: go.env,
   });
-  return Object.fromEntries(listed.trim().split('\n').map((line) => line.split(' ')));
+  const versions: Record<string, string> = {};
+  for (const line of listed.trim().split('\n')) {
+    const [path = '', version = ''] = line.split(' ');
+    versions[path] = version;
+  }
+  return versions;
 }
 
 function sha256(bytes: Buffer): string {
@@ -71,7 +88,9 @@ async function write(language: PolicyLanguage, module: Buffer): Promise<ModulesL
 async function verify(language: PolicyLanguage, module: Buffer): Promise<boolean> {
   const built = sha256(module);
   const committed = sha256(await readModule(language, modulesFolder));
-  console.log(`${language}: built ${built}, committed ${committed}: ${built === committed ? 'same' : 'DIFFERENT'}`);
+  console.log(
+    `${language}: built ${built}, committed ${committed}: ${built === committed ? 'same' : 'DIFFERENT'}`,
+  );
   return built === committed;
 }
 
@@ -80,12 +99,16 @@ async function main(): Promise<void> {
   const go = await goToolchainReady();
   const scratch = await mkdtemp(join(tmpdir(), 'policy-engine-'));
   try {
-    const built = { cue: await buildModule(go, 'cue', scratch), rego: await buildModule(go, 'rego', scratch) };
+    const built = {
+      cue: await buildModule(go, 'cue', scratch),
+      rego: await buildModule(go, 'rego', scratch),
+    };
     const versions = await versionsOf(go);
     if (values.verify) {
       const lock = await readLock(modulesFolder);
       const same = await Promise.all(policyLanguages.map((language) => verify(language, built[language])));
-      const sameVersions = JSON.stringify([lock.go, lock.versions]) === JSON.stringify([goToolchain.version, versions]);
+      const sameVersions =
+        JSON.stringify([lock.go, lock.versions]) === JSON.stringify([goToolchain.version, versions]);
       if (!sameVersions) console.log('lock.json names other versions than go.mod and the toolchain');
       process.exitCode = sameVersions && same.every(Boolean) ? 0 : 1;
       return;

@@ -34,12 +34,19 @@ export interface BuildPolicy {
   readonly isKeptOnRun: boolean;
 }
 
+/** What a {@link StatementSource} is told besides the images. */
+export interface StatementRequest {
+  /** The completed run that built them. */
+  readonly run: TaskRun;
+  readonly signal: AbortSignal;
+}
+
 /** Makes further statements about images, such as an SBOM; one for each call of the table in `commands/`. */
 export interface StatementSource {
   makeStatements(
     images: readonly ResolvedImage[],
     store: ImageStore,
-    options: { readonly signal: AbortSignal },
+    request: StatementRequest,
   ): Promise<{ readonly statements: readonly PlannedStatement[]; readonly faults: readonly AppError[] }>;
 }
 
@@ -99,7 +106,7 @@ export async function planBuild(
     });
   }
   const further = await Promise.all(
-    parts.sources.map((source) => source.makeStatements(images, parts.store, { signal: parts.signal })),
+    parts.sources.map((source) => source.makeStatements(images, parts.store, { run, signal: parts.signal })),
   );
   const artifacts = planArtifacts({
     images,

@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { createSbomSource } from '../attestation/sbom-statements.ts';
 import { TaskRunReconciler } from '../reconcilers/task-run-reconciler.ts';
 import { RunNotices } from '../reconcilers/run-notices.ts';
 import { TaskRunController } from '../reconcilers/task-run-controller.ts';
@@ -18,6 +17,7 @@ import {
   createAttestationParts,
   createRegistries,
   createSbomGenerator,
+  createStatementSources,
   hostTrustOf,
 } from './wiring/attestation.ts';
 import { readChainsConfigMap } from './wiring/chains-config-map.ts';
@@ -172,7 +172,7 @@ async function createReconciler(wiring: ControllerWiring, metrics: Metrics): Pro
     client,
     attestation: createAttestationParts({ ...common, signer, trustRoot, records }),
     policy: buildPolicyOf(settings),
-    sources: bomGenerator === undefined ? [] : [createSbomSource(bomGenerator)],
+    sources: createStatementSources(settings, bomGenerator, log),
     storeFor: (run) =>
       registries.withCredentials(credentialsOfRun(run, { pullSecrets, ownCredentials, log })),
     managedBy: settings.controller.managedBy,

@@ -8,8 +8,10 @@ const commands = [
   { name: 'controller', load: async () => (await import('./controller.ts')).controllerCommand(context) },
   { name: 'demo', load: async () => (await import('./demo.ts')).demoCommand(context) },
   { name: 'local', load: async () => (await import('./local.ts')).localCommand(context) },
+  { name: 'policy', load: async () => (await import('./policy.ts')).policyCommand(context) },
   { name: 'preview', load: async () => (await import('./preview.ts')).previewCommand(context) },
   { name: 'sbom', load: async () => (await import('./sbom.ts')).sbomCommand(context) },
+  { name: 'verify', load: async () => (await import('./verify.ts')).verifyCommand(context) },
 ];
 
 const stopping = new AbortController();

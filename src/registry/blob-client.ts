@@ -5,6 +5,7 @@ import { formatRepository } from '../model/image-reference.ts';
 import { blobAbsent, brokenAnswer, digestMismatch, fromRegistryFault } from './registry-faults.ts';
 import { registryLimits, registryTimes } from './registry-limits.ts';
 import { collectBlob, verifyStream } from './verified-stream.ts';
+import type { Digest } from '../model/digest.ts';
 import type { Repository } from '../model/image-reference.ts';
 import type { BlobKey, BlobStream, CallOptions } from './image-store.ts';
 import type { RegistryTransport } from './registry-transport.ts';
@@ -42,6 +43,24 @@ export class BlobClient {
   constructor(transport: RegistryTransport, known: KnownBlobs) {
     this.#transport = transport;
     this.#known = known;
+  }
+
+  /** What the registry says of a blob; the bytes prove it. */
+  async head(repository: Repository, digest: Digest, { signal }: CallOptions): Promise<BlobKey | undefined> {
+    const object = nameOf(repository, { digest });
+    const answer = await this.#transport.send({
+      repository,
+      method: 'HEAD',
+      target: `blobs/${digest}`,
+      access: 'pull',
+      object,
+      expect: [200, 404],
+      signal,
+    });
+    if (answer.status === 404) return undefined;
+    const length = answer.header('content-length') ?? '';
+    if (!/^\d{1,15}$/.test(length)) throw brokenAnswer(object, 'it states no Content-Length');
+    return { digest, size: Number(length) };
   }
 
   async open(repository: Repository, blob: BlobKey, { signal }: CallOptions): Promise<BlobStream> {
@@ -143,6 +162,6 @@ export class BlobClient {
   }
 }
 
-function nameOf(repository: Repository, blob: BlobKey): string {
+function nameOf(repository: Repository, blob: Pick<BlobKey, 'digest'>): string {
   return `${formatRepository(repository)}@${blob.digest}`;
 }

@@ -90,6 +90,10 @@ class DistributionStore implements ImageStore {
     return (await this.#manifests.get(repository, reference, options))?.manifest;
   }
 
+  headBlob(repository: Repository, digest: Digest, options: CallOptions): Promise<BlobKey | undefined> {
+    return this.#blobs.head(repository, digest, options);
+  }
+
   openBlob(repository: Repository, blob: BlobKey, options: CallOptions): Promise<BlobStream> {
     return this.#blobs.open(repository, blob, options);
   }

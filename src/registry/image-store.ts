@@ -65,6 +65,9 @@ export interface ImageStore {
     options: CallOptions,
   ): Promise<StoredManifest | undefined>;
 
+  /** The size of a blob of which only the digest is known, as the store states it; `undefined` if absent. */
+  headBlob(repository: Repository, digest: Digest, options: CallOptions): Promise<BlobKey | undefined>;
+
   /** Streams a blob; size and digest are checked at the end, with ERR_REGISTRY_DIGEST_MISMATCH. */
   openBlob(repository: Repository, blob: BlobKey, options: CallOptions): Promise<BlobStream>;
 

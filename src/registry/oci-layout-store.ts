@@ -72,6 +72,16 @@ class LayoutStore implements ImageStore {
     return digest === undefined ? undefined : this.#read(digest, entry, options);
   }
 
+  async headBlob(
+    _repository: Repository,
+    digest: Digest,
+    { signal }: CallOptions,
+  ): Promise<BlobKey | undefined> {
+    signal.throwIfAborted();
+    const size = await this.#folder.findBlobSize(digest);
+    return size === undefined ? undefined : { digest, size };
+  }
+
   async openBlob(_repository: Repository, blob: BlobKey, { signal }: CallOptions): Promise<BlobStream> {
     signal.throwIfAborted();
     if ((await this.#folder.findBlobSize(blob.digest)) === undefined) throw blobAbsent(blob.digest);

@@ -18,6 +18,7 @@ export const predicateTypes = {
   slsaProvenanceV02: 'https://slsa.dev/provenance/v0.2',
   slsaProvenanceV1: 'https://slsa.dev/provenance/v1',
   cycloneDx: 'https://cyclonedx.org/bom',
+  spdx: 'https://spdx.dev/Document',
   cosignSign: 'https://sigstore.dev/cosign/sign/v1',
 } as const;
 

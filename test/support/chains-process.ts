@@ -59,7 +59,7 @@ export class ChainsProcess implements AsyncDisposable {
       file: builtPath(controller),
       args: [...(options.flags ?? [])],
       env: await environment(options, namespace, folder),
-      logFile: join(folder, 'chains.log'),
+      logFile: join(options.stack.env['STACK_LOGS'] ?? folder, `${namespace}.log`),
     });
     const chains = new ChainsProcess(options.api, namespace, folder, child);
     await chains.#waitUntilWorking();
@@ -78,8 +78,7 @@ export class ChainsProcess implements AsyncDisposable {
     await this.#child.stop();
     await kubectl(['delete', 'clusterrolebinding', this.#namespace, '--ignore-not-found']);
     await deleteNamespace(this.#api, this.#namespace);
-    if (process.env['CHAINWRIGHT_TEST_KEEP'] === undefined)
-      await rm(this.#folder, { recursive: true, force: true });
+    await rm(this.#folder, { recursive: true, force: true });
   }
 
   async #waitUntilWorking(): Promise<void> {

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { request } from 'undici';
 import { identityToken, kubectl } from '../../hack/stack/stack.ts';
 import type { Stack } from '../../hack/stack/stack.ts';
@@ -41,15 +41,22 @@ async function applyControllerRights(): Promise<void> {
  * rights than config/rbac gives. It outlives being killed: `start` starts it again with the same settings.
  */
 export class ControllerProcess implements AsyncDisposable {
+  readonly logFile: string;
   readonly #folder: string;
   readonly #env: Readonly<Record<string, string>>;
   readonly #metricsAddress: string;
   #child: Child | undefined;
 
-  private constructor(folder: string, env: Readonly<Record<string, string>>, metricsAddress: string) {
-    this.#folder = folder;
-    this.#env = env;
-    this.#metricsAddress = metricsAddress;
+  private constructor(parts: {
+    folder: string;
+    env: Readonly<Record<string, string>>;
+    metricsAddress: string;
+    logFile: string;
+  }) {
+    this.#folder = parts.folder;
+    this.#env = parts.env;
+    this.#metricsAddress = parts.metricsAddress;
+    this.logFile = parts.logFile;
   }
 
   /** Prepares settings and credentials, starts the process and waits until it is ready. */
@@ -66,7 +73,11 @@ export class ControllerProcess implements AsyncDisposable {
       DOCKER_CONFIG: options.stack.env['DOCKER_CONFIG'] ?? '',
       ...options.env,
     };
-    const controller = new ControllerProcess(folder, env, `127.0.0.1:${await freePort()}`);
+    const metricsAddress = `127.0.0.1:${await freePort()}`;
+    // Beside the servers' logs, and kept when the rest is removed: who wonders about a failed test reads it.
+    const name = options.settings?.controller?.namespaces?.join('+') ?? basename(folder);
+    const logFile = join(options.stack.env['STACK_LOGS'] ?? folder, `controller-${name}.log`);
+    const controller = new ControllerProcess({ folder, env, metricsAddress, logFile });
     await controller.restart();
     return controller;
   }
@@ -87,10 +98,6 @@ export class ControllerProcess implements AsyncDisposable {
 
   get pid(): number {
     return this.#running().pid;
-  }
-
-  get logFile(): string {
-    return join(this.#folder, 'controller.log');
   }
 
   /** The text of `/metrics`. */
@@ -115,9 +122,7 @@ export class ControllerProcess implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#child?.stop();
-    if (process.env['CHAINWRIGHT_TEST_KEEP'] === undefined)
-      await rm(this.#folder, { recursive: true, force: true });
-    else console.log(`kept: ${this.#folder}`);
+    await rm(this.#folder, { recursive: true, force: true });
   }
 
   async #launch(): Promise<void> {

@@ -133,9 +133,13 @@ func below(path cue.Path, member cue.Selector) cue.Path {
 // hidden looks into a field that is no part of the document but may compute with it: what it computes has to be
 // decided, but it may hold schemas, which are not concrete by nature.
 func (w *walk) hidden(value cue.Value, path cue.Path) {
-	if err := value.Err(); err != nil {
-		w.incomplete(path, value, err)
-	}
+	value.Walk(func(part cue.Value) bool {
+		err := part.Err()
+		if err != nil {
+			w.incomplete(path, value, err)
+		}
+		return err == nil
+	}, nil)
 }
 
 func (w *walk) compareElements(unified, found cue.Value, path cue.Path) {

@@ -152,14 +152,15 @@ func judge(results rego.ResultSet) verdict.Verdict {
 	return failed(verdict.NotCompliant, fmt.Errorf("policy is not compliant for query '%s'", query))
 }
 
-type ruleResult struct {
+// CosignRuleResult is a member of a policy's result; encoding/json puts the name into its messages.
+type CosignRuleResult struct {
 	Warning string `json:"warning,omitempty"`
 	Error   string `json:"error,omitempty"`
 	Result  bool   `json:"result,omitempty"`
 }
 
-func parseResult(member any) (ruleResult, error) {
-	var parsed ruleResult
+func parseResult(member any) (CosignRuleResult, error) {
+	var parsed CosignRuleResult
 	if _, isObject := member.(map[string]any); !isObject {
 		return parsed, fmt.Errorf("policy is not compliant for query '%s': a member of its result is no object", query)
 	}

@@ -28,6 +28,7 @@ export const demoPaths = {
   taskRuns: '.demo/taskruns',
   state: '.demo/state',
   trustedRoot: '.demo/trusted_root.json',
+  policy: '.demo/policy.yaml',
   log: '.demo/pipeline.log',
 } as const;
 

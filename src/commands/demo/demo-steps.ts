@@ -13,6 +13,7 @@ import { builderId, demoPaths, imageTag, pipelineIdentity } from './demo-scene.t
 import type { DemoScene } from './demo-scene.ts';
 import { readEvidenceOf, verifyEvidence } from './image-evidence.ts';
 import type { EvidenceCheck, FoundEvidence } from './image-evidence.ts';
+import { judgeImages } from './judge-images.ts';
 import { makeSampleImage, pushSampleImage } from './sample-image.ts';
 import { sampleTaskRun } from './sample-run.ts';
 
@@ -33,6 +34,7 @@ export const demoSteps: readonly DemoStep[] = [
   awaitSigned,
   verifyEverything,
   showRefusals,
+  judgeByRunbook,
   showResults,
 ];
 
@@ -131,6 +133,36 @@ async function showRefusals({ store, image, check, signal, sigstore }: DemoScene
     title: 'What is not right is refused',
     lines: formatTable(['ATTEMPT', 'RESULT', 'WHY'], rows).split('\n'),
   };
+}
+
+async function judgeByRunbook(scene: DemoScene): Promise<StepAccount> {
+  const { signed, unsigned, message } = await judgeImages(scene);
+  if (signed.outcome !== 'admitted') throw broken('the policy keeps the signed image out');
+  if (unsigned.outcome !== 'denied') throw broken('the policy lets the unsigned image in');
+  const rows = [signed, unsigned].map(({ image, outcome, policies }) => {
+    const checks = policies.flatMap(({ authorities }) => authorities.flatMap((one) => one.checks));
+    return [
+      image.replace(/^.*\//, ''),
+      outcome,
+      checks.map((one) => `${one.check} ${one.outcome}`).join(', '),
+    ];
+  });
+  return {
+    title: `The runbook's policy (${demoPaths.policy}) lets the signed image in, and keeps an unsigned one out`,
+    lines: [...formatTable(['IMAGE', 'OUTCOME', 'CHECKS'], rows).split('\n'), ...wrap(message)],
+  };
+}
+
+const lineLength = 112;
+
+function wrap(text: string): readonly string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + word.length >= lineLength) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
 }
 
 function showResults({ image }: DemoScene): Promise<StepAccount> {

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { createSbomSource } from '../../attestation/sbom-statements.ts';
 import type { Log } from '../../model/log.ts';
 import type { ImageStore } from '../../registry/image-store.ts';
 import { openLayoutStore } from '../../registry/oci-layout-store.ts';
@@ -12,6 +11,7 @@ import {
   createAttestationParts,
   createRegistries,
   createSbomGenerator,
+  createStatementSources,
   hostTrustOf,
 } from '../wiring/attestation.ts';
 import type { Environment } from '../wiring/cluster.ts';
@@ -75,7 +75,7 @@ export async function openLocalPipeline(options: LocalPipelineOptions): Promise<
     statuses: new RunStatusFolder(join(state, 'runs')),
     attestation: createAttestationParts(parts),
     policy: buildPolicyOf(settings),
-    sources: generator === undefined ? [] : [createSbomSource(generator)],
+    sources: createStatementSources(settings, generator, log),
     store,
     managedBy: settings.controller.managedBy,
     metrics,

@@ -1,6 +1,8 @@
 import type { AttestationParts } from '../../attestation/attestation-parts.ts';
 import { OwnEvidence } from '../../attestation/own-evidence.ts';
-import type { BuildPolicy } from '../../attestation/plan-build.ts';
+import { createBuilderSbomSource } from '../../attestation/builder-sbom-statements.ts';
+import type { BuildPolicy, StatementSource } from '../../attestation/plan-build.ts';
+import { createSbomSource } from '../../attestation/sbom-statements.ts';
 import { PendingSignatures } from '../../attestation/signed-artifact.ts';
 import { parseRepository } from '../../model/image-reference.ts';
 import type { Clock } from '../../model/clock.ts';
@@ -72,6 +74,22 @@ export function buildPolicyOf({ provenance, signature, storage }: Settings): Bui
     evidenceRepository: storage.repository === undefined ? undefined : parseRepository(storage.repository),
     isKeptOnRun: provenance.storage.includes('tekton'),
   };
+}
+
+/** What is attested besides the provenance by these settings: our own SBOM, and the builder's as its claim. */
+export function createStatementSources(
+  { sbom }: Settings,
+  generator: BomGenerator | undefined,
+  log: Pick<Log, 'warn'>,
+): readonly StatementSource[] {
+  const { builderClaims, builderClaimSources, builderClaimFile, maxBytes } = sbom;
+  const repositories = builderClaimSources.map(parseRepository);
+  return [
+    ...(generator === undefined ? [] : [createSbomSource(generator)]),
+    ...(builderClaims === 'attest'
+      ? [createBuilderSbomSource({ repositories, file: builderClaimFile, maxBytes, log })]
+      : []),
+  ];
 }
 
 /** What makes SBOMs, or nothing if the settings switch them off. */

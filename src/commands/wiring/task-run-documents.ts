@@ -14,12 +14,20 @@ export const maxTaskRunFileBytes = 64 * 1024 * 1024;
 const maxAliases = 100;
 const maxListDepth = 4;
 
+/** Makes the fault of a file, for readers of other kinds of objects. */
+export type FileFault = (file: string, why: string, cause?: unknown) => AppError;
+
 /**
  * The objects of a YAML or JSON text: all documents, and the items of lists (`kind: List`, `TaskRunList`) in their place.
- * `file` is named in messages. Throws ERR_USAGE_TASKRUNS.
+ * `file` is named in messages. Throws ERR_USAGE_TASKRUNS, or what `toFault` makes.
  */
-export function readObjects(text: string, file: string): readonly FoundObject[] {
-  return parseDocuments(text, file).flatMap((value) => toObjects(value, file, 0));
+export function readObjects(
+  text: string,
+  file: string,
+  toFault: FileFault = fileFault,
+): readonly FoundObject[] {
+  const fault = (why: string, cause?: unknown): AppError => toFault(file, why, cause);
+  return parseDocuments(text, fault).flatMap((value) => toObjects(value, fault, 0));
 }
 
 /** True for what may be a `tekton.dev/v1` TaskRun; an object without kind is taken at its author's word. */
@@ -37,7 +45,9 @@ export function fileFault(file: string, why: string, cause?: unknown): AppError 
   });
 }
 
-function parseDocuments(text: string, file: string): readonly unknown[] {
+type Fault = (why: string, cause?: unknown) => AppError;
+
+function parseDocuments(text: string, fault: Fault): readonly unknown[] {
   if (text.trimStart().startsWith('{')) {
     try {
       return [JSON.parse(text)];
@@ -47,27 +57,27 @@ function parseDocuments(text: string, file: string): readonly unknown[] {
   }
   try {
     return parseAllDocuments(text, { uniqueKeys: true }).map((document) => {
-      const [fault] = document.errors;
-      if (fault !== undefined) throw fault;
+      const [wrong] = document.errors;
+      if (wrong !== undefined) throw wrong;
       return document.toJS({ maxAliasCount: maxAliases }) as unknown;
     });
   } catch (error) {
     // The first line says what and where; the rest is a piece of the file.
     const [what = ''] = messageOf(error).split('\n');
-    throw fileFault(file, `is no YAML or JSON: ${what}`, error);
+    throw fault(`is no YAML or JSON: ${what}`, error);
   }
 }
 
-function toObjects(value: unknown, file: string, depth: number): readonly FoundObject[] {
+function toObjects(value: unknown, fault: Fault, depth: number): readonly FoundObject[] {
   if (value === null || value === undefined) return [];
-  if (!isRecord(value)) throw fileFault(file, 'holds something that is no Kubernetes object');
+  if (!isRecord(value)) throw fault('holds something that is no Kubernetes object');
   const kind = typeof value['kind'] === 'string' ? value['kind'] : '';
   const { items } = value;
   if (!kind.endsWith('List') || !Array.isArray(items)) return [{ kind, value }];
-  if (depth === maxListDepth) throw fileFault(file, 'has lists that are nested too deeply');
+  if (depth === maxListDepth) throw fault('has lists that are nested too deeply');
   const itemKind = kind.slice(0, -'List'.length);
   return items.flatMap((item: unknown) =>
     // Items of a typed list carry no kind of their own.
-    toObjects(isRecord(item) && itemKind !== '' ? { kind: itemKind, ...item } : item, file, depth + 1),
+    toObjects(isRecord(item) && itemKind !== '' ? { kind: itemKind, ...item } : item, fault, depth + 1),
   );
 }

@@ -58,7 +58,8 @@ export interface PolicyVerdict {
 /** What compiling a policy tells. */
 export interface CompilationAnswer {
   readonly fault?:
-    { readonly message: string; readonly line?: number | undefined; readonly column?: number | undefined } | undefined;
+    | { readonly message: string; readonly line?: number | undefined; readonly column?: number | undefined }
+    | undefined;
   readonly names: readonly string[];
   readonly volatile: readonly string[];
 }

@@ -1,4 +1,4 @@
-import { createWasiHost } from './wasi-host.ts';
+import { WasiHost } from './wasi-host.ts';
 
 /** One started module: compiled policies live in it until they are released. Calls block. */
 export interface EngineInstance {
@@ -33,7 +33,7 @@ function isExports(value: object): value is Exports {
 
 /** Starts a module of the policy engine. Throws what the module throws; such an instance must not be used again. */
 export async function startInstance(module: WebAssembly.Module): Promise<EngineInstance> {
-  const host = createWasiHost();
+  const host = new WasiHost();
   const { exports } = await WebAssembly.instantiate(module, host.imports);
   if (!isExports(exports)) throw new Error('the module is no policy engine');
   const calls = exports;

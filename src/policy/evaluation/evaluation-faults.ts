@@ -54,7 +54,11 @@ export function restingFault(object: string, strikes: number, restMs: number): A
   return new AppError(
     'ERR_POLICY_RESTING',
     `the policy was stopped ${strikes} times in a row and is not evaluated for ${restMs / 1000} s`,
-    { kind: 'passing', object, remedy: 'Simplify the policy: it takes more time or memory than an evaluation may.' },
+    {
+      kind: 'passing',
+      object,
+      remedy: 'Simplify the policy: it takes more time or memory than an evaluation may.',
+    },
   );
 }
 

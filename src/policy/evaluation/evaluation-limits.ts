@@ -2,7 +2,7 @@
 export interface EvaluationLimits {
   /** A policy's source: etcd takes objects of 1.5 MiB. */
   readonly policyBytes: number;
-  /** A document: an evaluator needs about twenty times its size in memory. */
+  /** A document: an evaluator needs about a hundred times its size in memory. */
   readonly documentBytes: number;
   /** Waiting evaluations of one language: more would only time out at the API server. */
   readonly queued: number;
@@ -24,10 +24,10 @@ export interface EvaluationLimits {
 /** What holds unless the composition root says otherwise. */
 export const evaluationLimits: EvaluationLimits = {
   policyBytes: 1024 * 1024,
-  documentBytes: 8 * 1024 * 1024,
+  documentBytes: 4 * 1024 * 1024,
   queued: 256,
   loadedPolicies: 64,
-  evaluateMs: 3_000,
+  evaluateMs: 5_000,
   compileMs: 5_000,
   startMs: 30_000,
   recycleBytes: 256 * 1024 * 1024,

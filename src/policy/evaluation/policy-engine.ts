@@ -79,7 +79,8 @@ export function openPolicyEngine(options: PolicyEngineOptions): PolicyEngine {
   return {
     compile: async ({ type, data, object }, { signal }) => {
       const source = Buffer.from(data, 'utf8');
-      if (source.length > limits.policyBytes) throw sizeFault('the policy', source.length, limits.policyBytes);
+      if (source.length > limits.policyBytes)
+        throw sizeFault('the policy', source.length, limits.policyBytes);
       ids += 1;
       const policy: LoadablePolicy = { id: ids, source, object };
       const { fault, names, volatile } = await evaluators[type].compile(policy, signal);
@@ -110,11 +111,16 @@ function judgeBy({ policy, evaluator, limits, clock }: JudgeParts): CompiledPoli
     const nowMs = clock.now().getTime();
     if (nowMs < restsUntil) throw restingFault(policy.object, limits.strikes, limits.restMs);
     try {
-      const verdict = await evaluator.evaluate(policy, { document, strict: mode === 'strict', nowMs }, signal);
+      const verdict = await evaluator.evaluate(
+        policy,
+        { document, strict: mode === 'strict', nowMs },
+        signal,
+      );
       strikes = 0;
       return verdict;
     } catch (cause) {
-      const stopped = isAppError(cause) && (cause.code === 'ERR_POLICY_TIMEOUT' || cause.code === 'ERR_POLICY_CRASHED');
+      const stopped =
+        isAppError(cause) && (cause.code === 'ERR_POLICY_TIMEOUT' || cause.code === 'ERR_POLICY_CRASHED');
       if (stopped) {
         strikes += 1;
         if (strikes >= limits.strikes) {

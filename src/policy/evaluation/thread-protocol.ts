@@ -14,5 +14,10 @@ export type ThreadJob = { readonly job: number; readonly policy: number } & (
 /** What an evaluation thread says. After a crash its instance is broken and the thread has to be replaced. */
 export type ThreadReply =
   | { readonly kind: 'ready'; readonly memoryBytes: number }
-  | { readonly kind: 'answer'; readonly job: number; readonly answer: Uint8Array; readonly memoryBytes: number }
+  | {
+      readonly kind: 'answer';
+      readonly job: number;
+      readonly answer: Uint8Array;
+      readonly memoryBytes: number;
+    }
   | { readonly kind: 'crash'; readonly job: number; readonly reason: string };

@@ -38,7 +38,9 @@ export async function readLock(folder: URL): Promise<ModulesLock> {
 /** The uncompressed module of a language, its SHA-256 checked against the lock. */
 export async function readModule(language: PolicyLanguage, folder: URL): Promise<Buffer<ArrayBuffer>> {
   const { file, sha256, bytes } = (await readLock(folder)).modules[language];
-  const module = Buffer.from(await decompress(await readFile(new URL(file, folder)), { maxOutputLength: bytes }));
+  const module = Buffer.from(
+    await decompress(await readFile(new URL(file, folder)), { maxOutputLength: bytes }),
+  );
   const found = createHash('sha256').update(module).digest('hex');
   if (found !== sha256) throw new Error(`${file} has SHA-256 ${found}, the lock says ${sha256}`);
   return module;
@@ -49,11 +51,15 @@ export async function loadModule(language: PolicyLanguage, folder: URL): Promise
   try {
     return await WebAssembly.compile(await readModule(language, folder));
   } catch (cause) {
-    throw new AppError('ERR_POLICY_ENGINE_MODULE', `the ${language} evaluator cannot be loaded: ${messageOf(cause)}`, {
-      kind: 'permanent',
-      object: `policy-engine/modules/${language}`,
-      remedy: 'Install Chainwright again: policy-engine/modules is absent, changed or of another release.',
-      cause,
-    });
+    throw new AppError(
+      'ERR_POLICY_ENGINE_MODULE',
+      `the ${language} evaluator cannot be loaded: ${messageOf(cause)}`,
+      {
+        kind: 'permanent',
+        object: `policy-engine/modules/${language}`,
+        remedy: 'Install Chainwright again: policy-engine/modules is absent, changed or of another release.',
+        cause,
+      },
+    );
   }
 }

@@ -44,7 +44,7 @@ export const javaExtensions = [
 
 const archiveLimits = { entries: 200_000 };
 const maxManifestBytes = 1024 * 1024;
-const maxPomBytes = 2 * 1024 * 1024;
+const maxPomBytes = 512 * 1024;
 const maxBomBytes = 16 * 1024 * 1024;
 const maxNestedBytes = 64 * 1024 * 1024;
 const maxDepth = 5;
@@ -54,7 +54,8 @@ const maxProblemLength = 200;
 interface Budget {
   inflatedBytes: number;
   archives: number;
-  poms: number;
+  /** Bytes of Maven files: XML takes a microsecond a byte. */
+  pomBytes: number;
 }
 
 const manifestAttributes = new Set([
@@ -110,7 +111,7 @@ export class JavaArchiveStream {
 }
 
 function newBudget(): Budget {
-  return { inflatedBytes: 1024 ** 3, archives: 5000, poms: 20_000 };
+  return { inflatedBytes: 1024 ** 3, archives: 5000, pomBytes: 32 * 1024 * 1024 };
 }
 
 /** Collects what the entries of one archive tell. */
@@ -201,8 +202,8 @@ class JavaLevel implements ZipVisitor {
   }
 
   #addPom(name: string, content: Buffer): void {
-    this.#budget.poms -= 1;
-    if (this.#budget.poms < 0) throw new Error('more Maven artifacts in it than are read');
+    this.#budget.pomBytes -= content.length;
+    if (this.#budget.pomBytes < 0) throw new Error('more Maven artifacts in it than are read');
     const isProject = name.endsWith('.xml');
     const pom = isProject ? parsedPomXml(content) : parsePomProperties(content);
     const folder = name.slice(0, name.lastIndexOf('/'));

@@ -34,6 +34,8 @@ const groups: Readonly<Record<string, readonly string[]>> = {
   'org.antlr': ['antlr-runtime', 'antlr4-runtime', 'ST4'],
   'org.apache.ant': ['ant', 'ant-*'],
   'org.apache.groovy': ['groovy', 'groovy-*'],
+  'org.apache.hadoop': ['hadoop-*'],
+  'org.apache.hadoop.thirdparty': ['hadoop-shaded-*'],
   'org.apache.kafka': ['kafka-clients', 'kafka-*', 'connect-*'],
   'org.apache.lucene': ['lucene-*'],
   'org.apache.tomcat': [

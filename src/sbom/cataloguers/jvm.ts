@@ -21,7 +21,13 @@ const releaseBytes = 512 * 1024;
 export const jvm: Cataloguer<JvmRelease> = {
   name: 'jvm',
   version: 1,
-  rules: [{ select: { names: ['release'] }, maxBytes: releaseBytes, parse: parseJvmRelease }],
+  rules: [
+    {
+      select: { names: ['release'], accept: ({ size }) => size <= releaseBytes },
+      maxBytes: releaseBytes,
+      parse: parseJvmRelease,
+    },
+  ],
   assemble(view) {
     return { components: view.files.flatMap((file) => componentOf(view, file)) };
   },

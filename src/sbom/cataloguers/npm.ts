@@ -1,4 +1,4 @@
-import type { Cataloguer, CatalogueView, FoundComponent, FoundFile } from '../cataloguer.ts';
+import type { Cataloguer, CatalogueView, FileStat, FoundComponent, FoundFile } from '../cataloguer.ts';
 import { identify } from './formats/component-identity.ts';
 import { parseIntegrity } from './formats/integrity.ts';
 import { defined } from './formats/json-fields.ts';
@@ -28,7 +28,7 @@ export const npm: Cataloguer<NpmFact> = {
   name: 'npm',
   version: 1,
   rules: [
-    { select: { names: ['package.json'] }, maxBytes: manifestBytes, parse: parseNpmManifest },
+    { select: { names: ['package.json'] }, maxBytes: manifestBytes, parse: parseFoundManifest },
     {
       select: { names: ['.package-lock.json', 'package-lock.json', 'npm-shrinkwrap.json'] },
       maxBytes: lockBytes,
@@ -64,6 +64,16 @@ export const npm: Cataloguer<NpmFact> = {
     return { components };
   },
 };
+
+/** Packages bring broken manifests along as test data; only where npm itself reads one is damage worth a note. */
+function parseFoundManifest(content: Uint8Array, { path }: FileStat): NpmManifest | undefined {
+  if (placementOf(folderOf(path)) === 'installed') return parseNpmManifest(content);
+  try {
+    return parseNpmManifest(content);
+  } catch {
+    return undefined;
+  }
+}
 
 /** Yarn's Plug'n'Play keeps each package as a zip archive and reads it from there. */
 function parseCachedPackage(content: Uint8Array): NpmManifest | undefined {

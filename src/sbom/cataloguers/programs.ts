@@ -24,7 +24,11 @@ export const programs: Cataloguer<ProgramsFact> = {
       digests: ['sha256'],
       open: ({ path }) => new ProgramSearch(patternsFor(path)),
     },
-    { select: { names: ['release'] }, maxBytes: releaseBytes, parse: () => ({ kind: 'runtime' }) },
+    {
+      select: { names: ['release'], accept: ({ size }) => size <= releaseBytes },
+      maxBytes: releaseBytes,
+      parse: () => ({ kind: 'runtime' }),
+    },
   ],
   assemble(view) {
     const found = view.files.filter((file): file is FoundFile<ProgramFact> => file.fact.kind === 'program');

@@ -13,16 +13,16 @@ describe('chainwright demo', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('signs, verifies and refuses, tells it in forty plain lines, and can be run again', async () => {
+  it('signs, verifies and refuses, tells it in fifty plain lines, and can be run again', async () => {
     for (let round = 1; round <= 2; round += 1) {
       const { code, stdout, stderr } = await runCli(['demo'], { cwd: folder });
       expect(stderr).to.equal('');
       expect(code).to.equal(0);
       const lines = stdout.trimEnd().split('\n');
-      expect(lines.length).to.be.at.most(40);
+      expect(lines.length).to.be.at.most(50);
       expect(stdout).to.match(/^[\P{Cc}\n]+$/u);
       expect(stdout).to.include('DEVELOPMENT SIGSTORE: nobody else trusts it').and.not.include(folder);
-      expect(lines.filter((line) => /^\d+\. /.test(line))).to.have.length(7);
+      expect(lines.filter((line) => /^\d+\. /.test(line))).to.have.length(8);
       for (const evidence of ['signature', 'provenance', 'SBOM']) {
         for (const layout of ['tag', 'referrer']) {
           expect(stdout).to.match(new RegExp(String.raw`${evidence} +${layout} +log index \d+ +verified`));
@@ -31,6 +31,10 @@ describe('chainwright demo', () => {
       expect(stdout).to.match(/image with one byte more +refused +ERR_VERIFY_SUBJECT\n/);
       expect(stdout).to.match(/another identity expected +refused +ERR_VERIFY_IDENTITY\n/);
       expect(stdout).to.match(/provenance names another builder +refused +ERR_VERIFY_SIGNATURE\n/);
+      const passed = 'signature passed, slsa-provenance passed, sbom-cyclonedx passed';
+      expect(stdout).to.match(new RegExp(`example-service:1\\.4\\.0 +admitted +${passed}\\n`));
+      expect(stdout).to.match(/example-service:unsigned +denied +signature missing, /);
+      expect(stdout).to.include('failed policy: golemtrust-production-policy');
     }
   }).timeout(60_000);
 
@@ -48,6 +52,7 @@ describe('chainwright demo', () => {
       '.att',
       '.sig',
       '1.4.0',
+      'unsigned',
     ]);
     expect(await read('state/runs/ci/example-build.json')).to.have.nested.property(
       'metadata.annotations.chains\\.tekton\\.dev/signed',

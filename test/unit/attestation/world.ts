@@ -14,7 +14,8 @@ import type { ImageStore } from '../../../src/registry/image-store.ts';
 import { openLayoutStore } from '../../../src/registry/oci-layout-store.ts';
 import type { TransparencyLog } from '../../../src/transparency/transparency-log.ts';
 import { FakeObjects } from '../kube/fake-objects.ts';
-import { openWorkshop, systemClock } from '../signing/signed-evidence.ts';
+import { systemClock } from '../../../src/telemetry/system-clock.ts';
+import { openWorkshop } from '../signing/signed-evidence.ts';
 import type { Workshop } from '../signing/signed-evidence.ts';
 import { Mishaps } from './mishaps.ts';
 

@@ -193,7 +193,15 @@ describe('reconciling a TaskRun', () => {
     expect(annotationsOf()[keys.signed]).to.equal('true');
     const payload = annotationsOf()['chains.tekton.dev/payload-taskrun-uid-of-build'] ?? '';
     expect(Buffer.from(payload, 'base64').toString('utf8')).to.include(fileResults.REPORT_ARTIFACT_URI);
-    expect(annotationsOf()['chains.tekton.dev/signature-taskrun-uid-of-build']).to.not.equal(undefined);
+    for (const part of ['cert', 'chain']) {
+      const pem = annotationsOf()[`chains.tekton.dev/${part}-taskrun-uid-of-build`] ?? '';
+      expect(Buffer.from(pem, 'base64').toString('utf8')).to.match(/^-----BEGIN CERTIFICATE-----/);
+    }
+    const envelope = annotationsOf()['chains.tekton.dev/signature-taskrun-uid-of-build'] ?? '';
+    expect(JSON.parse(Buffer.from(envelope, 'base64').toString('utf8'))).to.include({
+      payload,
+      payloadType: 'application/vnd.in-toto+json',
+    });
     expect(world.logIndices.size).to.equal(3);
     expect(await held()).to.deep.equal(complete);
   });

@@ -82,6 +82,12 @@ export function describeImageStore(open: () => Promise<ContractSubject>): void {
       expect(Buffer.compare(Buffer.concat(chunks), bytes)).to.equal(0);
     });
 
+    it('tells the size of a blob of which the digest is known', async () => {
+      const blob = await store.putBlob(repository, Buffer.from('eight by'), { signal: soon() });
+      expect(await store.headBlob(repository, blob.digest, { signal: soon() })).to.deep.equal(blob);
+      expect(await store.headBlob(repository, unknownDigest, { signal: soon() })).to.equal(undefined);
+    });
+
     it('takes the same blob twice', async () => {
       const bytes = Buffer.from(randomUUID());
       const first = await store.putBlob(repository, bytes, { signal: soon() });

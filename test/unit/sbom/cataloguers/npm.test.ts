@@ -155,6 +155,11 @@ describe('npm cataloguer', () => {
     expect(found.get('pkg:npm/lodash@4.17.21')?.licences).to.deep.equal(['MIT']);
   });
 
+  it('takes broken manifests among test data for what they are', async () => {
+    const { gaps } = await catalogue([layer({ 'node_modules/a/test/malformed/package.json': '{' })], [npm]);
+    expect(gaps).to.deep.equal([]);
+  });
+
   it('notes a manifest that is no JSON as a gap and lists the others', async () => {
     const found = await catalogue(
       [layer({ 'node_modules/a/package.json': '{', 'node_modules/b/package.json': manifest('b', '1.0.0') })],

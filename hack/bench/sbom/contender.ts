@@ -1,0 +1,39 @@
+import { join } from 'node:path';
+import { builtPath, ensureBuilt } from '../../stack/build/binaries.ts';
+import { checkout } from '../../stack/paths.ts';
+import { componentNamed } from '../../stack/versions.ts';
+
+/** A program that writes the BOM of an image in a layout folder to standard output. */
+export interface Contender {
+  readonly side: 'ours' | 'peer';
+  readonly name: string;
+  readonly version: string;
+  command(layout: string): readonly string[];
+}
+
+/** Our command line, as users run it from a checkout. */
+export const ours: Contender = {
+  side: 'ours',
+  name: 'chainwright',
+  version: 'checkout',
+  command: (layout) => [join(checkout, 'bin/chainwright'), 'sbom', `oci-layout:${layout}`],
+};
+
+/** Syft as it comes, built if need be. */
+export async function readySyft(): Promise<Contender> {
+  const component = componentNamed('syft');
+  await ensureBuilt([component]);
+  return {
+    side: 'peer',
+    name: component.name,
+    version: component.version,
+    command: (layout) => [
+      builtPath(component),
+      'scan',
+      '--quiet',
+      '--output',
+      'cyclonedx-json',
+      `oci-dir:${layout}`,
+    ],
+  };
+}

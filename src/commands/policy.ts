@@ -1,0 +1,141 @@
+import { Command, Option } from 'commander';
+import { parseClusterImagePolicy } from '../policy/cluster-image-policy.ts';
+import { openPolicyEngine } from '../policy/evaluation/policy-engine.ts';
+import { systemClock } from '../telemetry/system-clock.ts';
+import type { CommandContext } from './command-context.ts';
+import { exitCodes } from './exit-code.ts';
+import { referencesOf } from './policy/file-references.ts';
+import { openJudging } from './policy/judging-session.ts';
+import { noMatchPolicyIn, readPolicyFiles } from './policy/policy-files.ts';
+import type { PolicyFiles } from './policy/policy-files.ts';
+import { formatLinted, lintPolicies } from './policy/policy-lint.ts';
+import { asPodImage, formatTested, imagesOf, toTested } from './policy/test-images.ts';
+import type { TestImage, TestedImage } from './policy/test-images.ts';
+import { usageFault } from './policy/usage-fault.ts';
+import { formatOutput, outputOption } from './wiring/output-format.ts';
+import type { OutputFormat } from './wiring/output-format.ts';
+import { readSettings } from './wiring/settings.ts';
+
+interface LintFlags {
+  readonly filename: readonly string[];
+  readonly namespace: string;
+  readonly output: OutputFormat;
+}
+
+interface TestFlags extends LintFlags {
+  readonly image: readonly string[];
+  readonly trustedRoot?: string;
+  readonly store?: string;
+  readonly config?: string;
+}
+
+/** `chainwright policy`. */
+export function policyCommand(context: CommandContext): Command {
+  return new Command('policy')
+    .description('check ClusterImagePolicies, and what they would say of images')
+    .addCommand(lintCommand(context).exitOverride())
+    .addCommand(testCommand(context).exitOverride());
+}
+
+function filesOption(): Option {
+  return new Option(
+    '-f, --filename <file...>',
+    'YAML or JSON with ClusterImagePolicies and what they refer to: TrustRoots, Secrets, ConfigMaps; - is standard input',
+  ).makeOptionMandatory();
+}
+
+function namespaceOption(): Option {
+  return new Option(
+    '-n, --namespace <name>',
+    'where the controller runs and the Secrets of policies lie',
+  ).default('tekton-chains');
+}
+
+function lintCommand(context: CommandContext): Command {
+  return new Command('lint')
+    .description('tell what is wrong with policies, without cluster and registry; CUE and Rego are compiled')
+    .addOption(filesOption())
+    .addOption(namespaceOption())
+    .addOption(outputOption())
+    .addHelpText(
+      'after',
+      `
+Exit code 1 if a policy would be refused or does not compile, 2 for files without policies.
+
+Examples:
+  chainwright policy lint -f policy.yaml
+  kubectl get clusterimagepolicies -o yaml | chainwright policy lint -f -`,
+    )
+    .action(async (flags: LintFlags) => {
+      await runLint(flags, context);
+    });
+}
+
+async function runLint(flags: LintFlags, { signal }: CommandContext): Promise<void> {
+  const files = await readPolicyFiles(flags.filename, { signal });
+  await using engine = openPolicyEngine({ clock: systemClock });
+  const objects = await lintPolicies(files, { engine, namespace: flags.namespace, signal });
+  process.stdout.write(formatOutput({ objects }, flags.output, () => formatLinted(objects)));
+  if (objects.some(({ faults }) => faults.length > 0)) process.exitCode = exitCodes.checkFailed;
+}
+
+function testCommand(context: CommandContext): Command {
+  return new Command('test')
+    .description('tell what the webhook would say of images, or of every image of a workload')
+    .addOption(filesOption())
+    .option('--image <image...>', 'an image; judged as that of a Pod', [])
+    .option('--trusted-root <file>', 'trusted_root.json for policies that name no TrustRoot')
+    .option('--store <oci-layout:DIR>', 'folder that the images lie in, instead of their registries')
+    .option('--config <file>', 'file with a ChainwrightConfig object')
+    .addOption(namespaceOption())
+    .addOption(outputOption())
+    .addHelpText(
+      'after',
+      `
+Workloads among the files are judged too: Pods and what makes Pods, with every container and image volume. An image that
+no policy matches is denied, unless the ConfigMap config-policy-controller is among the files and says otherwise.
+Exit code 1 if an image would be denied, 2 for a wrong policy, 3 if a registry could not be reached.
+
+Examples:
+  chainwright policy test -f policy.yaml --image harbor.golems.internal/golem-trust/example-service:1.4.0
+  chainwright policy test -f policy.yaml -f deployment.yaml --trusted-root trusted_root.json
+  kubectl get deployment app -o yaml | chainwright policy test -f policy.yaml -f - --output json`,
+    )
+    .action(async (flags: TestFlags) => {
+      await runTest(flags, context);
+    });
+}
+
+async function runTest(flags: TestFlags, { environment, signal }: CommandContext): Promise<void> {
+  const files = await readPolicyFiles(flags.filename, { signal });
+  const images = [...flags.image.map(asPodImage), ...imagesOf(files.workloads)];
+  if (images.length === 0) {
+    throw usageFault('there is no image to test', 'Name one with --image, or a workload among the files.');
+  }
+  const tested = await testImages(images, files, { flags, environment, signal });
+  process.stdout.write(formatOutput({ images: tested }, flags.output, () => formatTested(tested)));
+  if (tested.some(({ outcome }) => outcome === 'denied')) process.exitCode = exitCodes.checkFailed;
+}
+
+async function testImages(
+  images: readonly TestImage[],
+  files: PolicyFiles,
+  { flags, environment, signal }: CommandContext & { readonly flags: TestFlags },
+): Promise<readonly TestedImage[]> {
+  const { settings } = await readSettings({ configFile: flags.config, environment });
+  await using closing = new AsyncDisposableStack();
+  const judge = await openJudging({
+    settings,
+    environment,
+    trustedRoot: flags.trustedRoot,
+    store: flags.store,
+    policies: files.policies.map(({ value }) => parseClusterImagePolicy(value, flags.namespace)),
+    references: referencesOf(files),
+    noMatch: noMatchPolicyIn(files),
+    signal,
+    closing,
+  });
+  const tested: TestedImage[] = [];
+  for (const image of images) tested.push(toTested(await judge(image), image));
+  return tested;
+}

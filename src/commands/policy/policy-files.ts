@@ -1,0 +1,112 @@
+import { AppError } from '../../model/errors.ts';
+import type { NoMatchPolicy } from '../../policy/image-judge.ts';
+import { isWorkload } from '../../policy/workload-images.ts';
+import { readInput } from '../wiring/input-file.ts';
+import { readObjects } from '../wiring/task-run-documents.ts';
+import type { FoundObject } from '../wiring/task-run-documents.ts';
+
+/** An object of a file. */
+export interface FileObject {
+  readonly file: string;
+  readonly value: Readonly<Record<string, unknown>>;
+}
+
+/** What files with policies hold, by kind; unchecked. */
+export interface PolicyFiles {
+  readonly policies: readonly FileObject[];
+  readonly trustRoots: readonly FileObject[];
+  readonly workloads: readonly FileObject[];
+  readonly secrets: readonly FileObject[];
+  readonly configMaps: readonly FileObject[];
+}
+
+const policyGroup = 'policy.sigstore.dev/';
+const controllerConfig = 'config-policy-controller';
+
+/** Reads files, `-` being standard input. Throws ERR_USAGE_FILE, ERR_USAGE_POLICY (no YAML or JSON, no policy). */
+export async function readPolicyFiles(
+  names: readonly string[],
+  options: { readonly signal: AbortSignal },
+): Promise<PolicyFiles> {
+  const found = await Promise.all(
+    names.map(async (name) => {
+      const file = name === '-' ? 'standard input' : name;
+      const objects = readObjects(await readInput(name, options), file, policyFileFault);
+      return objects.map((object) => ({ ...object, file }));
+    }),
+  );
+  const objects = found.flat();
+  const ofKind = (isWanted: (object: FoundObject) => boolean): readonly FileObject[] =>
+    objects.filter(isWanted).map(({ file, value }) => ({ file, value }));
+  const policies = ofKind(isOfGroup('ClusterImagePolicy'));
+  if (policies.length === 0) throw policyFileFault(names.join(', '), 'holds no ClusterImagePolicy');
+  return {
+    policies,
+    trustRoots: ofKind(isOfGroup('TrustRoot')),
+    workloads: ofKind(({ kind }) => isWorkload(kind)),
+    secrets: ofKind(({ kind }) => kind === 'Secret'),
+    configMaps: ofKind(({ kind }) => kind === 'ConfigMap'),
+  };
+}
+
+/** Another group has a kind of the same name. */
+function isOfGroup(wanted: string): (object: FoundObject) => boolean {
+  return ({ kind, value }) => kind === wanted && String(value['apiVersion']).startsWith(policyGroup);
+}
+
+/** The one entry of a Secret in the files. Throws ERR_POLICY_REFERENCE. */
+export function secretIn({ secrets }: PolicyFiles, name: string): string {
+  const secret = named(secrets, name);
+  const plain = Object.values(recordOf(secret?.['stringData'])).map(String);
+  const encoded = Object.values(recordOf(secret?.['data'])).map((value) =>
+    Buffer.from(String(value), 'base64').toString('utf8'),
+  );
+  const [entry, another] = [...plain, ...encoded];
+  if (secret === undefined) throw unresolved(name, `secret "${name}" not found`);
+  if (entry === undefined) throw unresolved(name, `secret "${name}" contains no data`);
+  if (another !== undefined) {
+    throw unresolved(name, `secret "${name}" contains multiple data entries, only one is supported`);
+  }
+  return entry;
+}
+
+/** An entry of a ConfigMap in the files. Throws ERR_POLICY_REFERENCE. */
+export function configMapEntryIn({ configMaps }: PolicyFiles, name: string, key: string): string {
+  const configMap = named(configMaps, name);
+  if (configMap === undefined) throw unresolved(name, `configmap "${name}" not found`);
+  const data = recordOf(configMap['data']);
+  const value = Object.hasOwn(data, key) ? data[key] : undefined;
+  if (typeof value === 'string') return value;
+  throw unresolved(name, `configmap "${name}" does not contain key ${key}`);
+}
+
+/** `no-match-policy` of the ConfigMap `config-policy-controller`, if it is among the files; else deny. */
+export function noMatchPolicyIn({ configMaps }: PolicyFiles): NoMatchPolicy {
+  const value = recordOf(named(configMaps, controllerConfig)?.['data'])['no-match-policy'];
+  return value === 'allow' || value === 'warn' ? value : 'deny';
+}
+
+function named(objects: readonly FileObject[], name: string): FileObject['value'] | undefined {
+  return objects.find(({ value }) => recordOf(value['metadata'])['name'] === name)?.value;
+}
+
+function recordOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+}
+
+function policyFileFault(file: string, why: string, cause?: unknown): AppError {
+  return new AppError('ERR_USAGE_POLICY', `${file} ${why}`, {
+    kind: 'permanent',
+    object: file,
+    remedy: 'Give ClusterImagePolicy objects of policy.sigstore.dev as YAML or JSON.',
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+function unresolved(name: string, why: string): AppError {
+  return new AppError('ERR_POLICY_REFERENCE', why, {
+    kind: 'permanent',
+    object: name,
+    remedy: 'Give the object among the files too.',
+  });
+}

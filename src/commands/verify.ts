@@ -1,0 +1,103 @@
+import { Command } from 'commander';
+import { parseClusterImagePolicy } from '../policy/cluster-image-policy.ts';
+import { explainFully } from '../policy/explanation.ts';
+import type { CommandContext } from './command-context.ts';
+import { exitCodes } from './exit-code.ts';
+import { referencesOf } from './policy/file-references.ts';
+import { openJudging } from './policy/judging-session.ts';
+import type { JudgingOptions } from './policy/judging-session.ts';
+import { noMatchPolicyIn, readPolicyFiles } from './policy/policy-files.ts';
+import { asPodImage } from './policy/test-images.ts';
+import { usageFault } from './policy/usage-fault.ts';
+import { hasSignerFlags, policyOfFlags } from './verify/flag-policy.ts';
+import type { SignerFlags } from './verify/flag-policy.ts';
+import { formatOutput, outputOption } from './wiring/output-format.ts';
+import type { OutputFormat } from './wiring/output-format.ts';
+import { readSettings } from './wiring/settings.ts';
+
+interface VerifyFlags extends SignerFlags {
+  readonly policy?: readonly string[];
+  readonly namespace: string;
+  readonly trustedRoot?: string;
+  readonly store?: string;
+  readonly config?: string;
+  readonly output: OutputFormat;
+}
+
+/** `chainwright verify`. */
+export function verifyCommand(context: CommandContext): Command {
+  return new Command('verify')
+    .description(
+      'verify an image by a policy, or by cosign’s flags: every check, with the evidence that passed it',
+    )
+    .argument('<image>', 'HOST/PATH:TAG or HOST/PATH@sha256:HEX')
+    .option('--policy <file...>', 'YAML or JSON with ClusterImagePolicies and what they refer to')
+    .option('-n, --namespace <name>', 'where the Secrets of policies lie', 'tekton-chains')
+    .option('--certificate-identity <subject>', 'without a policy: who must have signed')
+    .option('--certificate-identity-regexp <expression>', 'the same as an RE2 expression, found anywhere')
+    .option('--certificate-oidc-issuer <url>', 'whose word that is')
+    .option('--certificate-oidc-issuer-regexp <expression>', 'the same as an RE2 expression')
+    .option('--key <file>', 'without a policy: the public key, PEM')
+    .option('--insecure-ignore-sct', 'accept certificates that no certificate log saw')
+    .option('--insecure-ignore-tlog', 'with --key: accept signatures without a log entry')
+    .option('--trusted-root <file>', 'trusted_root.json of the Sigstore instance in use')
+    .option('--store <oci-layout:DIR>', 'folder that the image lies in, instead of its registry')
+    .option('--config <file>', 'file with a ChainwrightConfig object')
+    .addOption(outputOption())
+    .addHelpText(
+      'after',
+      `
+Exit code 1 if the image does not pass, 2 for wrong usage, 3 if a registry could not be reached.
+
+Examples:
+  chainwright verify harbor.golems.internal/golem-trust/example-service:1.4.0 --policy policy.yaml
+  chainwright verify IMAGE --policy policy.yaml --trusted-root trusted_root.json --output json
+  chainwright verify IMAGE --certificate-oidc-issuer https://kubernetes.golems.internal \\
+    --certificate-identity-regexp tekton-chains-controller`,
+    )
+    .action(async (image: string, flags: VerifyFlags) => {
+      await runVerify(image, flags, context);
+    });
+}
+
+async function runVerify(
+  image: string,
+  flags: VerifyFlags,
+  { environment, signal }: CommandContext,
+): Promise<void> {
+  const asked = await whatToAsk(flags, signal);
+  const { settings } = await readSettings({ configFile: flags.config, environment });
+  await using closing = new AsyncDisposableStack();
+  const { trustedRoot, store } = flags;
+  const judge = await openJudging({ ...asked, settings, environment, trustedRoot, store, signal, closing });
+  const judgement = await judge(asPodImage(image));
+  process.stdout.write(formatOutput(judgement, flags.output, () => `${explainFully(judgement)}\n`));
+  if (judgement.outcome === 'denied') process.exitCode = exitCodes.checkFailed;
+}
+
+async function whatToAsk(
+  flags: VerifyFlags,
+  signal: AbortSignal,
+): Promise<Pick<JudgingOptions, 'policies' | 'references' | 'noMatch'>> {
+  const { policy, namespace } = flags;
+  if ((policy !== undefined) === hasSignerFlags(flags)) {
+    throw usageFault(
+      'either a policy or the expected signer is needed',
+      'Give --policy, or --key, or --certificate-identity and --certificate-oidc-issuer.',
+    );
+  }
+  if (policy === undefined) {
+    const none = { policies: [], trustRoots: [], workloads: [], secrets: [], configMaps: [] };
+    return {
+      policies: [await policyOfFlags(flags, { signal })],
+      references: referencesOf(none),
+      noMatch: 'deny',
+    };
+  }
+  const files = await readPolicyFiles(policy, { signal });
+  return {
+    policies: files.policies.map(({ value }) => parseClusterImagePolicy(value, namespace)),
+    references: referencesOf(files),
+    noMatch: noMatchPolicyIn(files),
+  };
+}

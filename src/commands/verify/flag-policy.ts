@@ -1,0 +1,77 @@
+import { parseClusterImagePolicy } from '../../policy/cluster-image-policy.ts';
+import type { ClusterImagePolicy } from '../../policy/cluster-image-policy.ts';
+import { usageFault } from '../policy/usage-fault.ts';
+import { readInput } from '../wiring/input-file.ts';
+
+/** cosign's flags that say who must have signed. */
+export interface SignerFlags {
+  readonly key?: string;
+  readonly certificateIdentity?: string;
+  readonly certificateIdentityRegexp?: string;
+  readonly certificateOidcIssuer?: string;
+  readonly certificateOidcIssuerRegexp?: string;
+  readonly insecureIgnoreSct?: boolean;
+  readonly insecureIgnoreTlog?: boolean;
+}
+
+/** True if a flag says who must have signed. */
+export function hasSignerFlags(flags: SignerFlags): boolean {
+  return Object.keys(signerFields(flags)).length > 0 || flags.key !== undefined;
+}
+
+/**
+ * The policy that the flags stand for: one authority that wants the image's signature, logged as cosign wants it. Throws
+ * ERR_USAGE_FLAGS, ERR_USAGE_FILE, and ERR_POLICY_INVALID for an expression that does not compile.
+ */
+export async function policyOfFlags(
+  flags: SignerFlags,
+  options: { readonly signal: AbortSignal },
+): Promise<ClusterImagePolicy> {
+  const authority = { name: 'flags', ...(await signerOf(flags, options)) };
+  const object = {
+    apiVersion: 'policy.sigstore.dev/v1beta1',
+    kind: 'ClusterImagePolicy',
+    metadata: { name: 'command-line' },
+    spec: { images: [{ glob: '**' }], authorities: [authority] },
+  };
+  return parseClusterImagePolicy(object, '');
+}
+
+async function signerOf(flags: SignerFlags, options: { readonly signal: AbortSignal }): Promise<object> {
+  const { key, insecureIgnoreSct, insecureIgnoreTlog } = flags;
+  const identity = signerFields(flags);
+  if (key !== undefined) {
+    if (Object.keys(identity).length > 0) {
+      throw usageFault('--key and --certificate-* exclude each other', 'Give the ones that shall count.');
+    }
+    const logged = insecureIgnoreTlog === true ? {} : { ctlog: {} };
+    return { key: { data: await readInput(key, options) }, ...logged };
+  }
+  if (insecureIgnoreTlog === true) {
+    throw usageFault(
+      '--insecure-ignore-tlog is for --key alone',
+      'A short-lived certificate proves nothing without a log entry or a timestamp: leave the flag out.',
+    );
+  }
+  const subject = identity['subject'] ?? identity['subjectRegExp'];
+  const issuer = identity['issuer'] ?? identity['issuerRegExp'];
+  if (subject === undefined || issuer === undefined) {
+    throw usageFault(
+      'identity and issuer belong together',
+      'Give --certificate-identity(-regexp) and --certificate-oidc-issuer(-regexp).',
+    );
+  }
+  return { keyless: { identities: [identity], insecureIgnoreSCT: insecureIgnoreSct === true } };
+}
+
+function signerFields(flags: SignerFlags): Readonly<Record<string, string>> {
+  const fields = {
+    subject: flags.certificateIdentity,
+    subjectRegExp: flags.certificateIdentityRegexp,
+    issuer: flags.certificateOidcIssuer,
+    issuerRegExp: flags.certificateOidcIssuerRegexp,
+  };
+  return Object.fromEntries(
+    Object.entries(fields).filter((field): field is [string, string] => field[1] !== undefined),
+  );
+}

@@ -1,0 +1,102 @@
+import type { Digest } from '../model/digest.ts';
+import { AppError, isAppError } from '../model/errors.ts';
+import { requireIdentity } from '../signing/certificate-identity.ts';
+import { verificationFault } from '../signing/verification-fault.ts';
+import { verifyByCertificate, verifySignedEntity } from '../signing/verification.ts';
+import type { ExpectedSigner, VerificationDemands, VerifiedEvidence } from '../signing/verification.ts';
+import type { TrustRoot } from '../signing/trust-root.ts';
+import { parseClaim } from './evidence-claim.ts';
+import type { EvidenceClaim } from './evidence-claim.ts';
+import type { EvidencePiece } from './image-evidence.ts';
+
+/** What an authority demands of evidence besides a good signature. */
+export interface AuthorityDemands {
+  readonly trustRoot: TrustRoot;
+  /** Who must have witnessed the signature; `timestamp`: an RFC 3161 authority, log entries being left aside. */
+  readonly witness: VerificationDemands['witness'] | 'timestamp';
+  readonly requireSct: boolean;
+}
+
+/** A piece of evidence of which every check passed, with what it says. */
+export interface VerifiedPiece {
+  readonly piece: EvidencePiece;
+  readonly verified: VerifiedEvidence;
+  readonly claim: EvidenceClaim;
+}
+
+/** What became of a piece: verified, or the first check that it failed. */
+export type Finding = VerifiedPiece | { readonly piece: EvidencePiece; readonly fault: AppError };
+
+/** Verifies pieces of evidence about one image at one instant; what several authorities demand alike is verified once. */
+export class EvidenceVerifier {
+  readonly #digest: Digest;
+  readonly #at: Date;
+  readonly #known = new Map<EvidencePiece, Map<string, VerifiedEvidence | AppError>>();
+
+  constructor(digest: Digest, at: Date) {
+    this.#digest = digest;
+    this.#at = at;
+  }
+
+  /** Verifies one piece: signature, certificate or key, log and timestamps, identity, and that it is about the image. */
+  find(piece: EvidencePiece, signer: ExpectedSigner, demands: AuthorityDemands): Finding {
+    try {
+      const verified = this.#verify(piece, signer, demands);
+      const claim = parseClaim(verified.payload, verified.payloadType);
+      if (!claim.isAbout(this.#digest)) throw aboutAnother(this.#digest);
+      return { piece, verified, claim };
+    } catch (error) {
+      if (isAppError(error)) return { piece, fault: error };
+      throw error;
+    }
+  }
+
+  #verify(piece: EvidencePiece, signer: ExpectedSigner, demands: AuthorityDemands): VerifiedEvidence {
+    if (signer.kind === 'key') {
+      return requireTimestamp(
+        verifySignedEntity(piece.evidence, signer, toVerification(demands, this.#at)),
+        demands,
+      );
+    }
+    const verified = requireTimestamp(this.#verifyCertificate(piece, demands), demands);
+    if (verified.signer.kind === 'certificate') requireIdentity(verified.signer.identity, signer.anyOf);
+    return verified;
+  }
+
+  #verifyCertificate(piece: EvidencePiece, demands: AuthorityDemands): VerifiedEvidence {
+    const key = JSON.stringify([demands.trustRoot.version, demands.witness, demands.requireSct]);
+    const known = this.#known.get(piece) ?? new Map<string, VerifiedEvidence | AppError>();
+    this.#known.set(piece, known);
+    const outcome = known.get(key) ?? settle(piece, toVerification(demands, this.#at));
+    known.set(key, outcome);
+    if (isAppError(outcome)) throw outcome;
+    return outcome;
+  }
+}
+
+function settle({ evidence }: EvidencePiece, demands: VerificationDemands): VerifiedEvidence | AppError {
+  try {
+    return verifyByCertificate(evidence, demands);
+  } catch (error) {
+    if (isAppError(error)) return error;
+    throw error;
+  }
+}
+
+function toVerification({ trustRoot, witness, requireSct }: AuthorityDemands, at: Date): VerificationDemands {
+  return { trustRoot, witness: witness === 'timestamp' ? 'unsafe-none' : witness, requireSct, at };
+}
+
+/** With log entries left aside, the only verified times are those of timestamp authorities. */
+function requireTimestamp(verified: VerifiedEvidence, { witness }: AuthorityDemands): VerifiedEvidence {
+  if (witness !== 'timestamp' || verified.witnessedAt.length > 0) return verified;
+  throw verificationFault('ERR_VERIFY_TIMESTAMP', 'it has no timestamp of a timestamp authority');
+}
+
+function aboutAnother(digest: Digest): AppError {
+  return new AppError('ERR_VERIFY_SUBJECT', `it is about another image than ${digest}`, {
+    kind: 'permanent',
+    object: digest,
+    remedy: 'Find out who put it there.',
+  });
+}

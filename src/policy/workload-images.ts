@@ -1,0 +1,71 @@
+import type { WorkloadKind } from './policy-matching.ts';
+
+/** An image in a workload. */
+export interface WorkloadImage {
+  /** As it stands there. */
+  readonly image: string;
+  /** Path of the field, e.g. `spec.template.spec.initContainers[0].image`. */
+  readonly path: string;
+}
+
+type JsonRecord = Readonly<Record<string, unknown>>;
+
+/** Path of the Pod's spec in each kind. */
+const podSpecs: ReadonlyMap<string, string> = new Map([
+  ['Pod', 'spec'],
+  ['CronJob', 'spec.jobTemplate.spec.template.spec'],
+  ...['ReplicaSet', 'Deployment', 'StatefulSet', 'DaemonSet', 'Job', 'ReplicationController'].map(
+    (kind) => [kind, 'spec.template.spec'] as const,
+  ),
+]);
+
+/** True for the kinds that run images. */
+export function isWorkload(kind: string): boolean {
+  return podSpecs.has(kind);
+}
+
+/** How policies see an object of the API: its resource is guessed from its kind, as the reference does. */
+export function workloadKindOf(object: JsonRecord): WorkloadKind {
+  const apiVersion = textOf(object['apiVersion']);
+  const slash = apiVersion.indexOf('/');
+  const { labels } = recordOf(object['metadata']);
+  const texts = Object.entries(recordOf(labels)).filter((pair): pair is [string, string] => {
+    return typeof pair[1] === 'string';
+  });
+  return {
+    group: slash === -1 ? '' : apiVersion.slice(0, slash),
+    version: apiVersion.slice(slash + 1),
+    resource: `${textOf(object['kind']).toLowerCase()}s`,
+    labels: Object.fromEntries(texts),
+  };
+}
+
+/** Every image that a workload would run: containers of all three kinds, and image volumes. */
+export function listWorkloadImages(object: JsonRecord): readonly WorkloadImage[] {
+  const path = podSpecs.get(textOf(object['kind']));
+  if (path === undefined) return [];
+  const spec = path.split('.').reduce<JsonRecord>((at, name) => recordOf(at[name]), object);
+  const containers = (['initContainers', 'containers', 'ephemeralContainers'] as const).flatMap((list) =>
+    listOf(spec[list]).map((one, index) => ({
+      image: textOf(one['image']),
+      path: `${path}.${list}[${index}].image`,
+    })),
+  );
+  const volumes = listOf(spec['volumes']).map((volume, index) => ({
+    image: textOf(recordOf(volume['image'])['reference']),
+    path: `${path}.volumes[${index}].image`,
+  }));
+  return [...containers, ...volumes.filter(({ image }) => image !== '')];
+}
+
+function recordOf(value: unknown): JsonRecord {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonRecord) : {};
+}
+
+function listOf(value: unknown): readonly JsonRecord[] {
+  return Array.isArray(value) ? value.map(recordOf) : [];
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
