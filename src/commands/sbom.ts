@@ -105,7 +105,8 @@ async function generate(
   signal: AbortSignal,
 ): Promise<GeneratedBom> {
   const { os, architecture } = source.config.platform;
-  const display = createProgressDisplay(process.stderr, `${source.name} ${os}/${architecture}`);
+  const label = `${source.name.slice(source.name.lastIndexOf('/') + 1)} ${os}/${architecture}`;
+  const display = createProgressDisplay(process.stderr, label);
   try {
     return await generator.generate(source, {
       signal,

@@ -1,4 +1,5 @@
 import { isAppError } from '../model/errors.ts';
+import type { AppError } from '../model/errors.ts';
 import { parseRepository } from '../model/image-reference.ts';
 import type { ClusterImagePolicy } from './cluster-image-policy.ts';
 import { signerOf } from './authority-signer.ts';
@@ -28,7 +29,8 @@ type NamedAuthority = ClusterImagePolicy['authorities'][number];
 
 /**
  * Compiles a policy once: globs, identities, keys, trust roots, CUE and Rego. A fault of the policy itself is kept in it,
- * so that it denies what it is about instead of opening the door. Throws passing faults, such as a server being away.
+ * so that it denies what it is about instead of opening the door. Throws passing faults, such as a server being away,
+ * and those of the engine.
  */
 export async function compileClusterPolicy(
   policy: ClusterImagePolicy,
@@ -43,9 +45,14 @@ export async function compileClusterPolicy(
     const whole = await compileWhole(policy, parts);
     return { ...scope, authorities, ...(whole === undefined ? {} : { whole }) };
   } catch (error) {
-    if (!isAppError(error) || error.kind === 'passing') throw error;
+    if (!isAppError(error) || !isOfPolicy(error)) throw error;
     return { ...scope, authorities: [], fault: error };
   }
+}
+
+/** An engine that cannot be loaded is nothing that the policy's author could mend. */
+function isOfPolicy({ kind, code }: AppError): boolean {
+  return kind === 'permanent' && !code.startsWith('ERR_POLICY_ENGINE_');
 }
 
 async function compileAuthority(

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { createBomValidator } from '../../src/sbom/bom-validator.ts';
 import { listEvidence } from '../support/attached-evidence.ts';
@@ -150,6 +153,22 @@ describe('SBOM attestations', () => {
         'chainwright:claim:location': location,
         'chainwright:claim:digest': sha256(document),
       });
+    }).timeout(60_000);
+
+    it('are attested as a claim when cosign attach sbom put them under the tag', async () => {
+      const image = await pushCatalogued(scene.registry, `${scene.stack.registry}/sbom-claim`, `${run}-tag`);
+      const folder = await mkdtemp(join(tmpdir(), 'chainwright-attach-'));
+      const file = join(folder, 'bom.json');
+      await writeFile(file, builderCycloneDx(image));
+      const flags = ['--sbom', file, '--type', 'cyclonedx', '--input-format', 'json'];
+      const { code, stderr } = await scene.judges.cosign(['attach', 'sbom', ...flags, image.ref]);
+      await rm(folder, { recursive: true });
+      expect(code, stderr).to.equal(0);
+      await sign(namespace, 'tag', image);
+      const claims = (await verify(image.ref, 'cyclonedx')).filter(isClaim);
+      expect(claims.map(({ predicate }) => predicate.metadata?.properties?.[1]?.value)).to.deep.equal([
+        'tag',
+      ]);
     }).timeout(60_000);
 
     it('are attested as SPDX when an SPDX document refers to the image', async () => {

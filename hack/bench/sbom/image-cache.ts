@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { inCache } from '../../stack/paths.ts';
 import { ImageBuilder } from './image-builder.ts';
 import type { BuiltImage } from './image-builder.ts';
-import type { Recipe } from './recipe.ts';
+import type { DeclaredFile, Recipe } from './recipe.ts';
 import { recipes } from './recipes/table.ts';
 
 /** An image that the cache holds. */
@@ -12,6 +12,11 @@ export interface CachedImage {
   /** OCI image layout folder. */
   readonly layout: string;
   readonly image: BuiltImage;
+  readonly declared: readonly DeclaredFile[];
+}
+
+interface Kept extends BuiltImage {
+  readonly declared: readonly DeclaredFile[];
 }
 
 /** The image of a recipe, built if the cache does not hold it. A build that fails leaves nothing that is believed. */
@@ -23,12 +28,12 @@ export async function ensureImage(name: string): Promise<CachedImage> {
   if (kept === undefined) await build(recipe, folder);
   const image = kept ?? (await readKept(folder));
   if (image === undefined) throw new Error(`${folder} vanished after it was built`);
-  return { recipe, layout: join(folder, 'layout'), image };
+  return { recipe, layout: join(folder, 'layout'), image, declared: image.declared };
 }
 
-async function readKept(folder: string): Promise<BuiltImage | undefined> {
+async function readKept(folder: string): Promise<Kept | undefined> {
   try {
-    return JSON.parse(await readFile(join(folder, 'image.json'), 'utf8')) as BuiltImage;
+    return JSON.parse(await readFile(join(folder, 'image.json'), 'utf8')) as Kept;
   } catch {
     return undefined;
   }
@@ -42,8 +47,12 @@ async function build(recipe: Recipe, folder: string): Promise<void> {
     const image = new ImageBuilder(site);
     const scratch = join(site, 'downloads');
     await mkdir(scratch);
-    await recipe.build({ image, scratch, base: ensureImage });
-    await writeFile(join(site, 'image.json'), JSON.stringify(await image.finish()));
+    const declared: DeclaredFile[] = [];
+    const declare = (files: readonly DeclaredFile[]): void => {
+      declared.push(...files);
+    };
+    await recipe.build({ image, scratch, base: ensureImage, declare });
+    await writeFile(join(site, 'image.json'), JSON.stringify({ ...(await image.finish()), declared }));
     for (const leftover of ['root', 'scratch', 'downloads'])
       await rm(join(site, leftover), { recursive: true });
     await rm(folder, { recursive: true, force: true });

@@ -60,12 +60,12 @@ export async function measure(command: readonly string[], output: string): Promi
 
 async function watchSize(folder: string, ended: Promise<unknown>): Promise<number> {
   let most = 0;
-  let running = true;
-  const done = ended.finally(() => (running = false)).catch(() => undefined);
-  while (running) {
-    most = Math.max(most, await sizeOf(folder));
-    await Promise.race([done, sleep(pollMilliseconds)]);
-  }
+  const done = ended.then(
+    () => true,
+    () => true,
+  );
+  do most = Math.max(most, await sizeOf(folder));
+  while (!(await Promise.race([done, sleep(pollMilliseconds, false)])));
   return most;
 }
 

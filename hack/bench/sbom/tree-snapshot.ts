@@ -44,24 +44,27 @@ export function changesBetween(
   const marks: string[] = [];
   for (const [path, node] of after) {
     const old = before.get(path);
-    if (old !== undefined && node.isFolder && old.isFolder && old.inode !== node.inode)
+    if (old?.isFolder === true && isNewFolder(path, before, after))
       marks.push(posix.join(path, '.wh..wh..opq'));
     if (old?.state !== node.state || old.inode !== node.inode) written.push(path);
   }
   for (const path of before.keys()) {
-    const folder = posix.dirname(path);
-    const isTopmost = folder === '.' || after.has(folder);
-    if (!after.has(path) && isTopmost && !isInNewFolder(path, before, after))
-      marks.push(posix.join(folder, `.wh.${posix.basename(path)}`));
+    if (after.has(path) || isGoneWithFolder(path, before, after)) continue;
+    marks.push(posix.join(posix.dirname(path), `.wh.${posix.basename(path)}`));
   }
   return { written, marks: marks.sort() };
 }
 
-/** An opaque mark higher up says it already. */
-function isInNewFolder(path: string, before: Snapshot, after: Snapshot): boolean {
+/** True if the folder at `path` is not the one that was there. */
+function isNewFolder(path: string, before: Snapshot, after: Snapshot): boolean {
+  const now = after.get(path);
+  return now?.isFolder === true && now.inode !== before.get(path)?.inode;
+}
+
+/** Something higher up says it already: a whiteout, an opaque mark, a file in the folder's place. */
+function isGoneWithFolder(path: string, before: Snapshot, after: Snapshot): boolean {
   for (let at = posix.dirname(path); at !== '.'; at = posix.dirname(at)) {
-    const now = after.get(at);
-    if (now === undefined || !now.isFolder || now.inode !== before.get(at)?.inode) return true;
+    if (after.get(at)?.isFolder !== true || isNewFolder(at, before, after)) return true;
   }
   return false;
 }

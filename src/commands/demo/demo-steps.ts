@@ -9,6 +9,7 @@ import { encodeStatement, parseStatement } from '../../statements/statement.ts';
 import { systemClock } from '../../telemetry/system-clock.ts';
 import { developmentLabel } from '../development-sigstore/development-sigstore.ts';
 import { formatTable } from '../wiring/table.ts';
+import { listAttestedComponents } from './attested-components.ts';
 import { builderId, demoPaths, imageTag, pipelineIdentity } from './demo-scene.ts';
 import type { DemoScene } from './demo-scene.ts';
 import { readEvidenceOf, verifyEvidence } from './image-evidence.ts';
@@ -33,6 +34,7 @@ export const demoSteps: readonly DemoStep[] = [
   dropTaskRun,
   awaitSigned,
   verifyEverything,
+  showComponents,
   showRefusals,
   judgeByRunbook,
   showResults,
@@ -104,7 +106,7 @@ async function verifyEverything({ store, image, check, signal }: DemoScene): Pro
     if (signer.kind !== 'certificate') throw broken('it was signed with a bare key');
     return [name, item.layout, `log index ${logEntries[0]?.logIndex ?? 'none'}`, 'verified'];
   });
-  const sought = ['signature', 'provenance'].flatMap((name) => [`${name} tag`, `${name} referrer`]);
+  const sought = ['signature', 'provenance', 'SBOM'].flatMap((name) => [`${name} tag`, `${name} referrer`]);
   const missing = sought.find((what) => !rows.some(([name, layout]) => `${name} ${layout}` === what));
   if (missing !== undefined) throw broken(`there is no ${missing}`);
   return {
@@ -114,6 +116,12 @@ async function verifyEverything({ store, image, check, signal }: DemoScene): Pro
       ...formatTable(['EVIDENCE', 'FOUND AS', 'LOGGED', 'RESULT'], rows).split('\n'),
     ],
   };
+}
+
+async function showComponents({ store, image, check, signal }: DemoScene): Promise<StepAccount> {
+  const lines = listAttestedComponents(await readEvidenceOf(store, image, { signal }), check);
+  if (lines === undefined) throw broken('there is no SBOM');
+  return { title: 'What is in the image, by its verified SBOM (CycloneDX 1.6)', lines };
 }
 
 async function showRefusals({ store, image, check, signal, sigstore }: DemoScene): Promise<StepAccount> {

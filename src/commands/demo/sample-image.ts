@@ -18,7 +18,15 @@ const created = '2026-11-01T08:00:00Z';
 const layerMediaType = 'application/vnd.oci.image.layer.v1.tar+gzip';
 
 const files = {
-  'etc/os-release': 'NAME="Golem Linux"\nID=golem\nVERSION_ID=1\n',
+  'etc/os-release': 'NAME="Golem Linux"\nID=golem\nVERSION_ID=1\nID_LIKE=debian\n',
+  'var/lib/dpkg/status': [
+    'Package: libc6\nStatus: install ok installed\nVersion: 2.41-12\nArchitecture: amd64\nSource: glibc\n',
+    'Package: nodejs\nStatus: install ok installed\nVersion: 24.11.0-1\nArchitecture: amd64\nDepends: libc6\n',
+  ].join('\n'),
+  'usr/share/doc/libc6/copyright':
+    'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\nFiles: *\nLicense: LGPL-2.1+\n',
+  'usr/share/doc/nodejs/copyright':
+    'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\nFiles: *\nLicense: Expat\n',
   'app/package.json': '{"name":"example-service","version":"1.4.0","license":"Apache-2.0"}\n',
   'app/node_modules/left-pad/package.json': '{"name":"left-pad","version":"1.3.0","license":"WTFPL"}\n',
 } as const;

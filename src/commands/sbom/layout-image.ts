@@ -17,6 +17,11 @@ export interface LayoutImage {
 
 // image-spec and containerd; skopeo and buildkit write the first as a bare tag, we as HOST/PATH:TAG.
 const nameKeys = ['org.opencontainers.image.ref.name', 'io.containerd.image.name'] as const;
+// crane states the config's media type as the artifact type.
+const imageTypes: readonly string[] = [
+  mediaTypes.ociConfig,
+  'application/vnd.docker.container.image.v1+json',
+];
 const maxListed = 10;
 
 /**
@@ -68,10 +73,11 @@ async function readIndex(
   return isImageIndex(manifest) ? manifest.manifests : [];
 }
 
-/** Evidence lies in a layout too: cosign's tags, and bundles, which have an artifact type. */
+/** Evidence lies in a layout too: cosign's tags, and bundles, which have an artifact type of their own. */
 function isImage(entry: Descriptor): boolean {
+  if (entry.artifactType !== undefined && !imageTypes.includes(entry.artifactType)) return false;
   const isEvidence = namesOf(entry).some((name) => /(?:^|:)sha256-[0-9a-f]{64}(?:\.\w+)?$/.test(name));
-  return !isEvidence && entry.artifactType === undefined;
+  return !isEvidence;
 }
 
 function isNamed(entry: Descriptor, ref: string): boolean {

@@ -18,6 +18,7 @@ export function createProgressDisplay(stream: NodeJS.WriteStream, label: string)
     {
       stream,
       format: '{label} {bar} {percentage}% | layer {layer} of {layers} | {read} of {size} MiB',
+      barsize: 24,
       clearOnComplete: true,
       hideCursor: true,
       // Ours to handle: the command ends by itself when it is interrupted.

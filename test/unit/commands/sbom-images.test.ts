@@ -100,6 +100,16 @@ describe('sbom: images', () => {
     }
   });
 
+  it('are found in a layout folder as crane writes it', async () => {
+    const image = await push('amd64');
+    const entry = { ...image, artifactType: mediaTypes.ociConfig };
+    const bundle = { ...image, digest: digestOf('bundle'), artifactType: mediaTypes.sigstoreBundle };
+    const { bytes } = indexOf([bundle, entry]);
+    await writeFile(join(folder, 'layout', 'index.json'), bytes);
+    const meant = await open(layout());
+    expect([meant.name, ...digestsOf(meant)]).to.deep.equal(['layout', image.digest]);
+  });
+
   it('are not mixed up with the evidence beside them', async () => {
     const image = await push('amd64', '1.0');
     const evidence = encode({

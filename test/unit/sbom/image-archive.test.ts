@@ -107,6 +107,20 @@ describe('image archive', () => {
     expect(await codeOf(absent)).to.equal('ERR_SBOM_ARCHIVE');
   });
 
+  it('takes a lone image whatever is preferred, and lists what there is where none fits', async () => {
+    const preferred = { os: 'linux', architecture: 's390x' };
+    const lone = await openImageArchive(fileOf(layout(['arm64'])), { signal, preferred });
+    expect(lone.layers).to.have.length(1);
+    const error: unknown = await openImageArchive(fileOf(layout(['amd64', 'arm64'])), {
+      signal,
+      preferred,
+    }).catch((thrown: unknown) => thrown);
+    expect(error).to.have.property(
+      'message',
+      'image.tar holds no image for linux/s390x, only for linux/amd64, linux/arm64',
+    );
+  });
+
   it('refuses archives without image, with missing members, or with other bytes than promised with ERR_SBOM_ARCHIVE', async () => {
     const good = layout(['amd64']);
     const lacking = Object.fromEntries(Object.entries(good).filter(([path]) => path !== blob(config)));

@@ -1,11 +1,12 @@
-import { cp, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../../../stack/process/run.ts';
 import { runInside } from '../chroot.ts';
-import type { Recipe } from '../recipe.ts';
+import type { DeclaredFile, Recipe } from '../recipe.ts';
 import { aptInstall, debianBase } from './debian.ts';
 
 const springBoot = '3.5.8';
+const dependencyPlugin = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1';
 const starters = [
   'web',
   'data-jpa',
@@ -30,7 +31,7 @@ export const javaApplication: Recipe = {
   name: 'java',
   revision: 1,
   about: 'Java: Spring Boot fat jar, folder of 200+ jars, a JRE',
-  build: async ({ image, base, scratch }) => {
+  build: async ({ image, base, scratch, declare }) => {
     await image.startFrom(await base(debianBase.name));
     await runInside(
       image.root,
@@ -48,6 +49,8 @@ export const javaApplication: Recipe = {
       unwanted.map((name) => join(app, 'lib', name)),
     );
     await image.commit({ compression: 'gzip', archive: 'gnu' });
+    declare(await resolvedBy(join(scratch, 'shop'), false));
+    declare(await resolvedBy(join(scratch, 'libraries'), true));
   },
 };
 
@@ -81,10 +84,32 @@ async function copyLibraries(folder: string, target: string): Promise<void> {
   );
   await maven(
     folder,
-    'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies',
+    `${dependencyPlugin}:copy-dependencies`,
     '-DincludeScope=runtime',
     `-DoutputDirectory=${target}`,
   );
+}
+
+/** What Maven itself resolved, by its own report. */
+async function resolvedBy(folder: string, asFiles: boolean): Promise<DeclaredFile[]> {
+  const report = join(folder, 'resolved.txt');
+  await maven(
+    folder,
+    `${dependencyPlugin}:list`,
+    '-DincludeScope=runtime',
+    `-DoutputFile=${report}`,
+    '-DexcludeTransitive=false',
+  );
+  const lines = (await readFile(report, 'utf8')).split('\n').map((line) => line.trim().split(' ')[0] ?? '');
+  return lines.flatMap((line) => {
+    const parts = line.split(':');
+    const [group, artifact, type] = parts;
+    const version = parts.at(-2);
+    if (type !== 'jar' || version === undefined) return [];
+    const classifier = parts.length === 6 ? `-${parts[3] ?? ''}` : '';
+    const key = `maven/${group}/${artifact}@${version}`;
+    return [asFiles ? { key, file: `${artifact}-${version}${classifier}.jar` } : { key }];
+  });
 }
 
 async function maven(folder: string, ...args: string[]): Promise<void> {

@@ -17,7 +17,6 @@ interface Control {
   readonly version: string;
   readonly release: string;
   readonly architecture: string;
-  readonly source: string;
   readonly maintainer: string;
   readonly summary: string;
   readonly requires: readonly string[];
@@ -119,7 +118,6 @@ async function readControl(file: string): Promise<Control> {
     version: (dash < 0 ? rest : rest.slice(0, dash)).replaceAll('-', '.'),
     release: dash < 0 ? '1' : rest.slice(dash + 1),
     architecture: (await field('Architecture')) === 'all' ? 'noarch' : 'x86_64',
-    source: (await field('Source')).split(' ')[0] || name,
     maintainer: await field('Maintainer'),
     summary: (await field('Description')).split('\n')[0] ?? name,
     requires: depends.filter((one) => one !== ''),
