@@ -1,17 +1,19 @@
 /**
  * Runs the named suites one after the other and ends with one line, `N passed, N failed`, and an exit code of 1 if
- * anything failed. Suites: check, unit, integration, e2e. The last two need the local stack, which is started if it
+ * anything failed. Suites: check, unit, integration, e2e, full. The last three need the local stack, which is started if it
  * is down and stopped again if it was this run that started it.
  *
  *   node hack/test/run.ts check unit integration e2e [--full]
+ *
+ * `--full` makes outages long and counts large.
  */
 import { parseArgs } from 'node:util';
 import { runChecks, runMocha } from './suites.ts';
 import type { Tally } from './suites.ts';
 import { withStack } from './stack-session.ts';
 
-const mochaSuites = ['unit', 'integration', 'e2e'] as const;
-const suiteNames = ['check', ...mochaSuites] as const;
+const stackSuites = ['integration', 'e2e', 'full'] as const;
+const suiteNames = ['check', 'unit', ...stackSuites] as const;
 type SuiteName = (typeof suiteNames)[number];
 
 async function main(): Promise<void> {
@@ -23,7 +25,7 @@ async function main(): Promise<void> {
   const tallies: Tally[] = [];
   if (suites.includes('check')) tallies.push(...(await runChecks()));
   if (suites.includes('unit')) tallies.push(await runMocha('unit', {}));
-  const onStack = suites.filter((suite) => suite === 'integration' || suite === 'e2e');
+  const onStack = stackSuites.filter((suite) => suites.includes(suite));
   if (onStack.length > 0) {
     await withStack(tallies, async (environment) => {
       const extra = values.full === true ? { ...environment, CHAINWRIGHT_TEST_FULL: '1' } : environment;
