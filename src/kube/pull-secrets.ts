@@ -35,6 +35,8 @@ const bounds = {
   secrets: 32,
 } as const;
 
+const problemTtlMs = 3000;
+
 interface Reading {
   readonly ref: AccountRef;
 }
@@ -55,7 +57,12 @@ export class PullSecretSource {
       maxSize: bounds.bytes,
       ttl: options.ttlMs ?? 30_000,
       sizeCalculation: ({ configs }) => configs.reduce((sum, config) => sum + config.bytes.length, 1024),
-      fetchMethod: (_key, _stale, { signal, context }) => this.#read(context.ref, signal),
+      fetchMethod: async (_key, _stale, { signal, context, options: kept }) => {
+        const read = await this.#read(context.ref, signal);
+        // What is wrong with a Secret is mended soon as often as not.
+        if (read.problems.length > 0) kept.ttl = Math.min(kept.ttl ?? problemTtlMs, problemTtlMs);
+        return read;
+      },
     });
   }
 

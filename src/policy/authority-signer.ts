@@ -7,21 +7,16 @@ import type { ClusterImagePolicy } from './cluster-image-policy.ts';
 import type { PolicyReferences } from './policy-references.ts';
 import type { KeyRef, KeylessRef } from './policy-schema.ts';
 import { parsePublicKey } from './public-key.ts';
-import { unsupported } from './unsupported-field.ts';
 
 type NamedAuthority = ClusterImagePolicy['authorities'][number];
 
-/** By whom an authority wants evidence to be signed. Throws ERR_POLICY_UNSUPPORTED, ERR_POLICY_REFERENCE. */
+/** By whom an authority wants evidence to be signed. Throws ERR_POLICY_REFERENCE. */
 export async function signerOf(
-  { name, key, keyless }: NamedAuthority,
+  { key, keyless }: NamedAuthority,
   policy: ClusterImagePolicy,
   references: PolicyReferences,
 ): Promise<ExpectedSigner> {
-  if (key !== undefined) {
-    refuseUnsupported(key, name, policy);
-    return { kind: 'key', publicKey: await publicKeyOf(key, policy, references) };
-  }
-  if (keyless?.['ca-cert'] !== undefined) throw unsupported(policy, `authority ${name}: keyless.ca-cert`);
+  if (key !== undefined) return { kind: 'key', publicKey: await publicKeyOf(key, policy, references) };
   return { kind: 'identity', anyOf: (keyless?.identities ?? []).map(identityOf) };
 }
 
@@ -34,18 +29,6 @@ function identityOf(identity: NonNullable<KeylessRef['identities']>[number]): Id
 
 function textMatch(exact = '', pattern = ''): TextMatch {
   return pattern === '' ? exactly(exact) : matching(pattern);
-}
-
-function refuseUnsupported(
-  { kms = '', hashAlgorithm = '' }: KeyRef,
-  authority: string,
-  policy: ClusterImagePolicy,
-): void {
-  if (kms !== '') throw unsupported(policy, `authority ${authority}: key.kms`);
-  const algorithm = hashAlgorithm.trim().toLowerCase();
-  if (algorithm !== '' && algorithm !== 'sha256') {
-    throw unsupported(policy, `authority ${authority}: key.hashAlgorithm ${algorithm}`);
-  }
 }
 
 async function publicKeyOf(

@@ -7,7 +7,7 @@ import type { AuthoritySpec, PolicyObject, PolicySpec } from './policy-schema.ts
 import { specFaults } from './policy-rules.ts';
 
 /** The annotation that chooses how absent fields and image signatures are judged. */
-export const evaluationAnnotation = 'policy.chainwright.dev/evaluation';
+const evaluationAnnotation = 'policy.chainwright.dev/evaluation';
 
 /** A policy whose fields were checked and given their defaults; both versions are one. */
 export interface ClusterImagePolicy {

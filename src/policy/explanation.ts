@@ -26,10 +26,8 @@ export function explainBriefly(judgement: ImageJudgement, place?: ImagePlace): s
     ...failed.map((policy) => `failed policy: ${policy.policy}${at}: ${image}: ${briefly(policy)}`),
   ];
   if (parts.length === 0) return '';
-  return harmless([...parts, ...(nextStep === undefined ? [] : [`Next: ${nextStep}`])].join('. ')).replaceAll(
-    '..',
-    '.',
-  );
+  const next = nextStep === undefined ? [] : [`Next: ${nextStep}`];
+  return harmless([...parts.map((part) => part.replace(/\.$/, '')), ...next].join('. '));
 }
 
 /** The judgement in full, for a log or a terminal: every policy, authority, check, reason and piece of evidence. */

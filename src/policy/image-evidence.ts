@@ -68,6 +68,12 @@ export async function readImageEvidence(
     return found.slice(0, maxPieces);
   });
   const queue = new PQueue({ concurrency });
+  // What still waits when one cannot be reached is not fetched any more.
+  using _rest = {
+    [Symbol.dispose]: () => {
+      queue.clear();
+    },
+  };
   let bytes = 0;
   const loaded = await Promise.all(
     candidates.map(async (candidate) =>

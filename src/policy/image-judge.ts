@@ -1,6 +1,7 @@
 import type { Clock } from '../model/clock.ts';
 import { formatRepository } from '../model/image-reference.ts';
 import type { PinnedImage, Repository } from '../model/image-reference.ts';
+import { isIndexMediaType } from '../model/oci.ts';
 import type { ImageStore } from '../registry/image-store.ts';
 import { judgeByAuthority } from './authority-judgement.ts';
 import type { AuthorityOutcome } from './authority-judgement.ts';
@@ -58,10 +59,20 @@ export async function judgeImage(
   );
   const failed = results.filter(({ passed }) => !passed);
   const outcome = failed.some(({ mode }) => mode === 'enforce') ? 'denied' : 'warned';
-  const nextStep = nextStepOf(failed);
-  return failed.length === 0
-    ? { ...base, outcome: 'admitted', policies: results, reasons: [] }
-    : { ...base, outcome, policies: results, reasons: [], nextStep };
+  if (failed.length === 0) return { ...base, outcome: 'admitted', policies: results, reasons: [] };
+  const nextStep = nextStepOf(failed, { isIndex: lacksEvidence(failed) && (await isIndex(pinned, parts)) });
+  return { ...base, outcome, policies: results, reasons: [], nextStep };
+}
+
+function lacksEvidence(failed: readonly PolicyResult[]): boolean {
+  return failed.some(({ authorities }) =>
+    authorities.some(({ checks }) => checks.some(({ outcome }) => outcome === 'missing')),
+  );
+}
+
+async function isIndex({ repository, digest }: PinnedImage, { store, signal }: JudgeParts): Promise<boolean> {
+  const found = await store.headManifest(repository, digest, { signal });
+  return found !== undefined && isIndexMediaType(found.mediaType);
 }
 
 function unmatched(base: Pick<ImageJudgement, 'image' | 'digest'>, noMatch: NoMatchPolicy): ImageJudgement {

@@ -2,6 +2,9 @@ import type { CheckResult, PolicyResult } from './judgement.ts';
 
 const untouched = 'If nobody is known to have changed it, treat the image as suspect.';
 
+const aboutIndex =
+  'The image is an index: it needs evidence of its own, that of its platform images does not count for it.';
+
 const byCode: ReadonlyMap<string, string> = new Map([
   [
     'ERR_VERIFY_IDENTITY',
@@ -25,7 +28,15 @@ const byCode: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** What the reader of a denial can do next: one sentence or two, by the first check that keeps the image out. */
-export function nextStepOf(failed: readonly PolicyResult[]): string {
+export function nextStepOf(
+  failed: readonly PolicyResult[],
+  { isIndex }: { readonly isIndex: boolean },
+): string {
+  const step = stepFor(failed);
+  return isIndex ? `${step} ${aboutIndex}` : step;
+}
+
+function stepFor(failed: readonly PolicyResult[]): string {
   const [policy] = failed;
   const checks = closestAuthority(policy)?.filter(({ outcome }) => outcome !== 'passed') ?? [];
   const [first] = checks;

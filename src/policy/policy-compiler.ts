@@ -16,7 +16,7 @@ import type { PolicyReferences } from './policy-references.ts';
 import { compileGlob } from './image-glob.ts';
 import type { AttestationSpec, AuthoritySpec, PolicyBody } from './policy-schema.ts';
 import { resolvePredicateType } from './predicate-type.ts';
-import { unsupported } from './unsupported-field.ts';
+import { listUnsupportedFields, unsupported } from './unsupported-field.ts';
 
 /** What compiling takes. */
 export interface CompilerParts {
@@ -39,6 +39,8 @@ export async function compileClusterPolicy(
   const { name, mode, evaluation, match } = policy;
   const scope = { name, mode, evaluation, match, globs: policy.images.map(compileGlob) };
   try {
+    const unknown = listUnsupportedFields(policy);
+    if (unknown.length > 0) throw unsupported(name, unknown);
     const authorities = await Promise.all(
       policy.authorities.map((authority) => compileAuthority(authority, policy, parts)),
     );
@@ -75,7 +77,7 @@ async function compileAuthority(
     signer: await signerOf(authority, policy, parts.references),
     demands: await demandsOf(authority, policy, parts.references),
     layouts: layoutsOf(authority),
-    ...placeOf(authority, policy),
+    ...placeOf(authority),
     wantsSignature: policy.evaluation === 'strict' || attestations.length === 0,
     attestations: await Promise.all(
       attestations.map((one) =>
@@ -86,12 +88,8 @@ async function compileAuthority(
 }
 
 /** Where the evidence lies, if not beside the image. */
-function placeOf(
-  { name, source = [] }: NamedAuthority,
-  policy: ClusterImagePolicy,
-): Pick<SigningAuthority, 'repository'> {
-  const [{ oci = '', tagPrefix = '' } = {}] = source;
-  if (tagPrefix !== '') throw unsupported(policy, `authority ${name}: source.tagPrefix`);
+function placeOf({ source = [] }: NamedAuthority): Pick<SigningAuthority, 'repository'> {
+  const [{ oci = '' } = {}] = source;
   return oci === '' ? {} : { repository: parseRepository(oci) };
 }
 
@@ -118,16 +116,14 @@ async function compileWhole(
 ): Promise<CompiledWholePolicy | undefined> {
   const { policy: body, name } = policy;
   if (body === undefined) return undefined;
-  if (body.fetchConfigFile === true) throw unsupported(policy, 'policy.fetchConfigFile');
   return { policy: await compileBody(body, `ClusterImagePolicy ${name}`, parts), includes: body };
 }
 
 async function compileBody(
-  { type, data = '', configMapRef, remote }: PolicyBody,
+  { type, data = '', configMapRef }: PolicyBody,
   object: string,
   { engine, references, signal }: CompilerParts,
 ): Promise<CompiledPolicy> {
-  if (remote !== undefined) throw unsupported({ name: object }, 'policy.remote');
   const source =
     configMapRef === undefined
       ? data

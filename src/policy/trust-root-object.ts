@@ -31,7 +31,7 @@ export function parseTrustRootObject(value: unknown): NamedTrustRoot {
   const { name } = parsed.metadata;
   const { sigstoreKeys } = parsed.spec;
   if (sigstoreKeys === undefined) {
-    throw unsupported({ name: `TrustRoot ${name}` }, 'a TUF repository');
+    throw unsupported(`TrustRoot ${name}`, [parsed.spec.remote === undefined ? 'repository' : 'remote']);
   }
   const document = JSON.stringify(toDocument(sigstoreKeys, name));
   return { name, trustRoot: parseTrustRoot(document, `TrustRoot ${name}`) };

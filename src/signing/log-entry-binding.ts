@@ -25,6 +25,7 @@ const verifierOf: Readonly<Record<string, z.ZodType<string>>> = {
   'dsse 0.0.2': z
     .object({ spec: z.object({ dsseV002: z.object({ signatures: z.tuple([z.object({ verifier })]) }) }) })
     .transform(({ spec }) => spec.dsseV002.signatures[0].verifier),
+  'intoto 0.0.1': z.object({ spec: z.object({ publicKey: text }) }).transform(({ spec }) => spec.publicKey),
   'intoto 0.0.2': z
     .object({
       spec: z.object({

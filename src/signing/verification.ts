@@ -10,6 +10,7 @@ import { readEvidence } from './evidence-material.ts';
 import type { Evidence, EvidenceMaterial } from './evidence-material.ts';
 import { parseLeafCertificate } from './leaf-certificate.ts';
 import type { LeafCertificate } from './leaf-certificate.ts';
+import { isIntotoV001, requireIntotoV001 } from './intoto-log-entry.ts';
 import { requireEntryOfSigner } from './log-entry-binding.ts';
 import { isSignatureValid } from './signature-algorithm.ts';
 import { instantAsTimestamp, toEntity } from './signed-entity.ts';
@@ -197,10 +198,12 @@ function runVerifier(
 ): void {
   const { trustRoot, witness, requireSct, at } = demands;
   const isUnwitnessed = times.length === 0 && publicKey === undefined;
+  const known = entries.filter((entry) => !isIntotoV001(entry));
+  for (const entry of entries.filter(isIntotoV001)) requireIntotoV001(entry, material.payload, trustRoot);
   const verifier = new Verifier(
     publicKey === undefined ? trustRoot.material : withKey(trustRoot, publicKey),
     {
-      tlogThreshold: witness === 'log' ? 1 : 0,
+      tlogThreshold: witness === 'log' && known.length === entries.length ? 1 : 0,
       ctlogThreshold: requireSct ? 1 : 0,
       timestampThreshold: times.length === 0 && !isUnwitnessed ? 0 : 1,
     },
@@ -211,7 +214,7 @@ function runVerifier(
       ? [instantAsTimestamp(at)]
       : timestampsOf(entity.timestamps, entries.length > 0);
     const key = publicKey === undefined ? entity.key : ({ $case: 'public-key', hint: '' } as const);
-    verifier.verify({ ...entity, key, timestamps, tlogEntries: [...entries] });
+    verifier.verify({ ...entity, key, timestamps, tlogEntries: known });
   });
 }
 

@@ -6,6 +6,7 @@ import type { PolicyEngine } from '../../policy/evaluation/policy-engine.ts';
 import { formatFieldFaults } from '../../policy/field-fault.ts';
 import { listPolicyBodies, listPolicyWarnings } from '../../policy/policy-warnings.ts';
 import { parseTrustRootObject } from '../../policy/trust-root-object.ts';
+import { listUnsupportedFields } from '../../policy/unsupported-field.ts';
 import { configMapEntryIn } from './policy-files.ts';
 import type { FileObject, PolicyFiles } from './policy-files.ts';
 
@@ -46,8 +47,10 @@ async function lintPolicy(
   if (policy === undefined) {
     return { ...base, faults: [formatFieldFaults(faults)], warnings: [], requiredFields: [] };
   }
+  const { faults: found, requiredFields } = await lintBodies(policy, files, parts);
+  const unsupported = listUnsupportedFields(policy).map((field) => `not supported yet: ${field}`);
   const warnings = listPolicyWarnings(policy);
-  return { ...base, ...(await lintBodies(policy, files, parts)), warnings };
+  return { ...base, faults: [...unsupported, ...found], warnings, requiredFields };
 }
 
 async function lintBodies(

@@ -3,11 +3,11 @@ import fc from 'fast-check';
 import { backOffMs } from '../../../src/kube/back-off.ts';
 
 describe('backOffMs', () => {
-  it('draws between the base and a window that doubles up to the cap', () => {
+  it('draws from the upper half of a window that doubles up to the cap', () => {
     const bounds = { baseMs: 2000, capMs: 3_600_000 };
     expect(backOffMs(1, bounds, () => 1)).to.equal(4000);
-    expect(backOffMs(3, bounds, () => 0.5)).to.equal(9000);
-    expect(backOffMs(3, bounds, () => 0)).to.equal(2000);
+    expect(backOffMs(3, bounds, () => 0.5)).to.equal(12_000);
+    expect(backOffMs(3, bounds, () => 0)).to.equal(8000);
     expect(backOffMs(50, bounds, () => 1)).to.equal(3_600_000);
   });
 

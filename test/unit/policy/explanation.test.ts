@@ -60,7 +60,7 @@ function judgementOf(checks: readonly CheckResult[]): ImageJudgement {
     outcome: 'denied',
     policies: [policy],
     reasons: [],
-    nextStep: nextStepOf([policy]),
+    nextStep: nextStepOf([policy], { isIndex: false }),
   };
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { AppError } from '../../../src/model/errors.ts';
 import type { PinnedImage } from '../../../src/model/image-reference.ts';
-import { attachmentTag } from '../../../src/registry/attachments-by-tag.ts';
+import { appendAttachments, attachmentTag } from '../../../src/registry/attachments-by-tag.ts';
 import type { ImageStore } from '../../../src/registry/image-store.ts';
 import { openLayoutStore } from '../../../src/registry/oci-layout-store.ts';
 import { systemClock } from '../../../src/telemetry/system-clock.ts';
@@ -268,6 +268,38 @@ describe('judging an image', () => {
     expect(messages).to.include('holds an image index, not attachments');
     await attachAttestationBundle(store, pinned, ours, sbom);
     expect((await judge(store, pinned, [policy])).outcome).to.equal('admitted');
+  });
+
+  it('looks at the newest 64 pieces of a place, and tells that there are more', async () => {
+    const pinned = await image();
+    await attachSignature(store, pinned, ours);
+    const junk = Array.from({ length: 64 }, (_, index) => ({
+      mediaType: 'text/plain',
+      bytes: Buffer.from(`junk ${index}`),
+      annotations: {},
+    }));
+    await appendAttachments(store, { target: pinned, kind: 'sig' }, junk, { signal: soon() });
+    const { outcome, policies } = await judge(store, pinned, [policyObject([byKey(ours)])]);
+    expect(outcome).to.equal('denied');
+    const messages = policies[0]?.authorities[0]?.checks[0]?.reasons.map(({ message }) => message);
+    expect(messages).to.include('1 older pieces were left out');
+  });
+
+  it('says of an image index that evidence of its platform images does not count for it', async () => {
+    const { repository, digest } = await image();
+    const platform = await store.headManifest(repository, digest, { signal: soon() });
+    const index = indexOf([platform!]);
+    const target = {
+      repository,
+      digest: await store.putManifest(repository, 'multi', index, { signal: soon() }),
+    };
+    await attachSignature(store, { repository, digest }, ours);
+    const policy = policyObject([byKey(ours)]);
+    const denied = await judge(store, target, [policy]);
+    expect(denied.outcome).to.equal('denied');
+    expect(denied.nextStep).to.include('The image is an index');
+    await attachSignature(store, target, ours);
+    expect((await judge(store, target, [policy])).outcome).to.equal('admitted');
   });
 
   it('reads each place once, however many authorities and policies there are', async () => {

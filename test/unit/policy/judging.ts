@@ -16,7 +16,7 @@ import { soon } from '../registry/sample-images.ts';
 export type StubRule = (document: string, mode: 'strict' | 'permissive') => readonly string[];
 
 /** An engine whose policies are named by their source: `rules` tells why a document does not meet one. */
-export function stubEngine(rules: Readonly<Record<string, StubRule>>): PolicyEngine {
+function stubEngine(rules: Readonly<Record<string, StubRule>>): PolicyEngine {
   const compile: PolicyEngine['compile'] = ({ type, data }) => {
     const rule = rules[data];
     if (rule === undefined) return Promise.reject(new Error(`no rule ${data}`));

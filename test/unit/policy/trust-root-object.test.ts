@@ -73,7 +73,7 @@ describe('a TrustRoot', () => {
   it('refuses faults of its fields with ERR_POLICY_INVALID, all at once', () => {
     const spec = { sigstoreKeys: { tLogs: [{}], certificateAuthorities: [{}] }, colour: 'red' };
     expect(() => parseTrustRootObject(objectOf(spec)))
-      .to.throw(/colour[^]*certChain, |certChain[^]*colour/)
+      .to.throw(/colour.*certChain|certChain.*colour/s)
       .with.property('code', 'ERR_POLICY_INVALID');
     expect(() => parseTrustRootObject(objectOf({}))).to.throw(
       'expected exactly one, got neither: spec.remote, spec.repository, spec.sigstoreKeys',
