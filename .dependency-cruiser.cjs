@@ -23,13 +23,21 @@ const layerRules = layers.flatMap((rooms, index) =>
 module.exports = {
   forbidden: [
     ...layerRules,
-    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     {
       name: 'pure-rooms-do-no-io',
       comment: 'model, tekton and statements know no network, clock, file system or Kubernetes client',
       severity: 'error',
       from: { path: `^src/(${pure.join('|')})/` },
-      to: { path: '^(node:)?(fs|net|http|https|http2|tls|dns|child_process|worker_threads|os|timers)', dependencyTypes: ['core'] },
+      to: {
+        path: '^(node:)?(fs|net|http|https|http2|tls|dns|child_process|worker_threads|os|timers)',
+        dependencyTypes: ['core'],
+      },
     },
     {
       name: 'pure-rooms-use-no-clients',
@@ -37,13 +45,21 @@ module.exports = {
       from: { path: `^src/(${pure.join('|')})/` },
       to: { path: 'node_modules/(undici|@kubernetes|winston|prom-client|chokidar)' },
     },
-    { name: 'src-knows-no-hack-or-test', severity: 'error', from: { path: '^src/' }, to: { path: '^(hack|test)/' } },
+    {
+      name: 'src-knows-no-hack-or-test',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^(hack|test)/' },
+    },
     { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+    },
   },
 };

@@ -1,4 +1,3 @@
-import { getTrustedRoot } from '@sigstore/tuf';
 import { TrustedRoot } from '@sigstore/protobuf-specs';
 import { AppError, messageOf } from '../../model/errors.ts';
 import type { Settings } from '../../settings/settings-schema.ts';
@@ -24,6 +23,8 @@ export async function openTrustRoot(
   ];
   if (!urls.every((url) => publicHosts.includes(new URL(url).host))) return undefined;
   try {
+    // Loaded only here: with a trust root of one's own its memory is spared.
+    const { getTrustedRoot } = await import('@sigstore/tuf');
     const root = await getTrustedRoot({ timeout: 30_000, retry: 2 });
     return parseTrustRoot(JSON.stringify(TrustedRoot.toJSON(root)), 'the public trust root');
   } catch (error) {
