@@ -29,7 +29,7 @@ export async function createKeySigner(material: KeyMaterial): Promise<Signer> {
 }
 
 /** Parses and, where it is encrypted, decrypts a private key. Throws as {@link createKeySigner}. */
-export async function loadPrivateKey({ pem, password = '' }: KeyMaterial): Promise<KeyObject> {
+async function loadPrivateKey({ pem, password = '' }: KeyMaterial): Promise<KeyObject> {
   const [, label = '', body = ''] = pem.length > maxPemLength ? [] : (pemBlock.exec(pem) ?? []);
   if (encryptedLabels.has(label)) {
     return parseDer(await decryptCosignKey(Buffer.from(body, 'base64'), password));

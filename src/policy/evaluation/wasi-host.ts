@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 
 /** Thrown through a module that asked to end: its instance is of no use any more. */
-export class ModuleExit extends Error {
+class ModuleExit extends Error {
   constructor(status: number, lastWords: string) {
     super(lastWords === '' ? `the evaluator ended with status ${status}` : lastWords);
     this.name = 'ModuleExit';

@@ -21,7 +21,7 @@ const entrySchema = z.object({
 });
 
 /** `lock.json`: what the modules were built of, and what came out. */
-export const lockSchema = z.object({
+const lockSchema = z.object({
   go: z.string(),
   versions: z.record(z.string(), z.string()),
   modules: z.object({ cue: entrySchema, rego: entrySchema }),

@@ -61,7 +61,7 @@ function parseDocument(content: Uint8Array): BitnamiFact | undefined {
 }
 
 /** Reads `.bitnami_components.json`: an object of components by name. */
-export function parseBitnamiList(content: Uint8Array): BitnamiEntry[] {
+function parseBitnamiList(content: Uint8Array): BitnamiEntry[] {
   return Object.entries(parseJsonObject(content)).flatMap(([name, value]) => {
     const fields = asObject(value);
     const version = asText(fields['version']);
