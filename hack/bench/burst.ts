@@ -43,7 +43,7 @@ export async function measureBurst(contender: Contender, options: BurstOptions):
   const namespace = await createNamespace(api, 'bench');
   try {
     await using controller = await contender.start(options);
-    await using watch = await SignedWatch.open(api, namespace);
+    await using watch = SignedWatch.open(api, namespace);
     const measured = await completeBurst(burst, { ...options, namespace, controller, watch });
     for (const run of single) {
       await complete(run, options, namespace);

@@ -1,6 +1,11 @@
 import type { KubeApi, KubeObject } from '../../test/support/kube-api.ts';
 import { runPath } from '../../test/support/task-runs.ts';
 
+interface RunList {
+  readonly items: readonly KubeObject[];
+  readonly metadata: { readonly resourceVersion: string };
+}
+
 /** When a run was seen signed, or given up. */
 export interface SeenMark {
   readonly mark: string;
@@ -25,12 +30,15 @@ export class SignedWatch implements AsyncDisposable {
     this.#watching.catch(() => undefined);
   }
 
-  /** Starts watching a namespace that holds no runs yet. */
-  static async open(api: KubeApi, namespace: string): Promise<SignedWatch> {
-    const { metadata } = await api.get<{ metadata: { resourceVersion: string } }>(runPath(namespace));
-    const path = `${runPath(namespace)}?watch=1&timeoutSeconds=3600&resourceVersion=${metadata.resourceVersion}`;
+  /** Starts watching a namespace; a watch that the server ends (it does so to slow readers) is taken up from a new list. */
+  static open(api: KubeApi, namespace: string): SignedWatch {
     return new SignedWatch(async (onRun, signal) => {
-      for await (const { object } of api.watch(path, signal)) onRun(object);
+      for (;;) {
+        const { items, metadata } = await api.get<RunList>(runPath(namespace));
+        for (const run of items) onRun(run);
+        const path = `${runPath(namespace)}?watch=1&timeoutSeconds=3600&resourceVersion=${metadata.resourceVersion}`;
+        for await (const { object } of api.watch(path, signal)) onRun(object);
+      }
     });
   }
 

@@ -1,6 +1,7 @@
 import { Enums, Models } from '@cyclonedx/cyclonedx-library';
 import type { BomDetail } from './bom-detail.ts';
 import type { ComponentHash, FoundComponent } from './cataloguer.ts';
+import { isMailAddress } from './contact.ts';
 import { propertyPrefix } from './image-component.ts';
 import { toLicences } from './licence.ts';
 import type { Licence } from './licence.ts';
@@ -64,6 +65,8 @@ function describe(component: Models.Component, found: FoundComponent): void {
   if (found.author !== undefined) component.author = found.author;
   if (found.purl !== undefined) component.purl = found.purl;
   if (found.cpe !== undefined) component.cpe = found.cpe;
+  // Scanners take a purl or CPE of the distribution for a package; a tag gives it an identifier all the same.
+  if (found.type === 'operating-system') component.swid = new Models.SWID(found.ref, found.name);
 }
 
 function propertiesOf(
@@ -84,7 +87,8 @@ function toEntity({
 }: NonNullable<FoundComponent['supplier']>): Models.OrganizationalEntity {
   const entity = new Models.OrganizationalEntity({ name });
   if (url !== undefined) entity.url.add(url);
-  if (email !== undefined) entity.contact.add(new Models.OrganizationalContact({ name, email }));
+  if (email !== undefined && isMailAddress(email))
+    entity.contact.add(new Models.OrganizationalContact({ name, email }));
   return entity;
 }
 

@@ -176,6 +176,11 @@ function complete(document: BomDocument, { root, found, inventory, detail }: Com
   }
   const supplier = document.metadata?.['supplier'];
   if (supplier !== undefined && document.metadata !== undefined) document.metadata['manufacturer'] = supplier;
+  // "Components that do not have their own dependencies must be declared as empty elements within the graph" (schema).
+  document.dependencies = (document.dependencies ?? []).map(({ ref, dependsOn = [] }) => ({
+    ref,
+    dependsOn,
+  }));
   document.compositions = compositionsOf(root, found, inventory.gaps.length > 0);
   return document;
 }

@@ -37,6 +37,7 @@ export async function streamLayer(
       options.signal.throwIfAborted();
       archive.update(chunk);
       sink(chunk);
+      release(chunk);
     }
   } catch (error) {
     options.signal.throwIfAborted();
@@ -45,6 +46,16 @@ export async function streamLayer(
   await input.drain();
   input.check();
   return archive.check();
+}
+
+/**
+ * Frees a decompressor's full output buffer at once. Left to the garbage collector, which counts these bytes, a layer's
+ * hundreds of megabytes make it collect the whole heap again and again: a quarter of all CPU.
+ */
+function release({ buffer, byteOffset, length }: Buffer): void {
+  // A buffer that is not full yet is still written to by the decompressor.
+  const isFull = buffer.byteLength === outputChunkBytes && byteOffset + length === outputChunkBytes;
+  if (isFull && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 /** Bytes that are not the promised ones explain any fault that reading them gave. */

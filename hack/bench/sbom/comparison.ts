@@ -34,8 +34,10 @@ export function compare(ours: Packages, peer: Packages, installed: ReadonlySet<s
   const onlyOurs = [...ours.values()].filter(({ key }) => !peer.has(key)).map(explainOurs);
   const onlyPeer = [...peer.values()].filter(({ key }) => !ours.has(key)).map(explainPeer);
   const both = [...ours.keys()].filter((key) => peer.has(key)).length;
+  // A name that the peer guessed for a file is real only if the independent check knows the package by it.
   const unreal = onlyPeer.filter(
-    ({ reason }) => reason.startsWith('a manifest') || reason.startsWith('same file'),
+    ({ key, reason }) =>
+      reason.startsWith('a manifest') || (reason.startsWith('same file') && !installed.has(key)),
   );
   const real = both + onlyPeer.length - unreal.length;
   return {
@@ -83,7 +85,7 @@ function reasonFor(
 
 /** Where a package is, and its name without group, so that the many packages of one file are told apart. */
 function placeOf({ key, path }: ListedPackage): string {
-  return `${path ?? ''} ${key.slice(key.lastIndexOf('/') + 1)}`;
+  return `${path?.split('!')[0] ?? ''} ${key.slice(key.lastIndexOf('/') + 1)}`;
 }
 
 function countReasons(explained: readonly Explained[]): Record<string, number> {

@@ -149,10 +149,16 @@ const askPip: Inquiry = async (image) => {
   return keys;
 };
 
+const listNested =
+  'import sys, zipfile\nfor f in sys.argv[1:]:\n  for n in zipfile.ZipFile(f).namelist():\n    if n.endswith(".jar"): print(n)';
+
 /** Archives whose origin the build wrote down; one that a later layer deleted is not there any more. */
 async function askBuild(image: UnpackedImage, declared: readonly DeclaredFile[]): Promise<string[]> {
-  const present = new Set((await image.find('-name', '*.jar')).map((path) => basename(path)));
-  return declared.filter(({ file }) => file === undefined || present.has(file)).map(({ key }) => key);
+  if (declared.length === 0) return [];
+  const archives = (await image.find('-name', '*.jar')).map((path) => join(image.root, path));
+  const nested = (await run('python3', ['-c', listNested, ...archives])).split('\n');
+  const present = new Set([...archives, ...nested].map((path) => basename(path)));
+  return declared.filter(({ file }) => present.has(file)).map(({ key }) => key);
 }
 
 /** The Go command reads what its linker wrote; a replacement counts instead of what it replaces. */

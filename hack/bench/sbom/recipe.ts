@@ -4,8 +4,8 @@ import type { BuiltImage, ImageBuilder } from './image-builder.ts';
 export interface DeclaredFile {
   /** As `keyOf` gives it. */
   readonly key: string;
-  /** Base name of the file that holds it, which a later layer may delete; absent: it is inside another file. */
-  readonly file?: string;
+  /** Base name of the archive that holds it, which a later layer may delete or a packager leave out. */
+  readonly file: string;
 }
 
 /** What a recipe works with. */
@@ -13,9 +13,9 @@ export interface BuildSite {
   readonly image: ImageBuilder;
   /** An empty folder for downloads, removed afterwards. */
   readonly scratch: string;
-  /** Another image, built first if need be. */
   /** Notes what package managers resolved and leave no database of. */
   readonly declare: (files: readonly DeclaredFile[]) => void;
+  /** Another image, built first if need be. */
   readonly base: (name: string) => Promise<{ readonly layout: string; readonly image: BuiltImage }>;
 }
 

@@ -23,6 +23,7 @@ export class GoInfoSearch implements FactStream<{ info: GoBuildInfo; sha256?: st
 
   write(chunk: Uint8Array): void {
     if (this.#info !== undefined || this.#falseStarts > maxFalseStarts) return;
+    if (this.#nextLook === undefined && this.#isPlain(chunk)) return;
     this.#keep(Buffer.from(chunk));
     if (this.#nextLook === undefined || this.#keptBytes >= this.#nextLook) this.#look();
   }
@@ -34,6 +35,18 @@ export class GoInfoSearch implements FactStream<{ info: GoBuildInfo; sha256?: st
       return undefined;
     }
     return { info: this.#info, ...(digests.sha256 === undefined ? {} : { sha256: digests.sha256 }) };
+  }
+
+  /** Passes a piece by without copying it, if the magic is neither in it nor across its beginning. */
+  #isPlain(chunk: Uint8Array): boolean {
+    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+    const seam = Buffer.concat([...this.#kept, bytes.subarray(0, goInfoMagic.length - 1)]);
+    if (bytes.length < goInfoMagic.length || bytes.includes(goInfoMagic) || seam.includes(goInfoMagic))
+      return false;
+    this.#kept = [];
+    this.#keptBytes = 0;
+    this.#keep(Buffer.from(bytes.subarray(bytes.length - goInfoMagic.length + 1)));
+    return true;
   }
 
   #keep(bytes: Buffer): void {

@@ -100,7 +100,8 @@ function toComponent(
     ref,
     purl: ref,
     name: found.name,
-    version: found.version,
+    // With epoch, as rpm prints it and scanners compare it; the purl has it as qualifier.
+    version: found.epoch === undefined ? found.version : `${found.epoch}:${found.version}`,
     ...(supplier === undefined ? {} : { supplier: { name: supplier } }),
     ...(found.licence === undefined ? {} : { licences: [found.licence] }),
     ...(found.url === undefined ? {} : { externalReferences: [{ type: 'website', url: found.url }] }),

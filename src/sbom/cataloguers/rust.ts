@@ -55,11 +55,13 @@ export const rust: Cataloguer<RustFact> = {
 };
 
 function openLarge() {
-  let tail = Buffer.alloc(0);
+  // One buffer for all of a program: copies of every piece would keep the garbage collector busy.
+  const tail = Buffer.alloc(tailBytes);
   return {
     write: (chunk: Uint8Array): void => {
-      tail = Buffer.concat([tail, chunk]);
-      tail = Buffer.from(tail.subarray(Math.max(0, tail.length - tailBytes)));
+      const last = chunk.subarray(Math.max(0, chunk.length - tailBytes));
+      tail.copyWithin(0, last.length);
+      tail.set(last, tailBytes - last.length);
     },
     end: (): undefined => {
       if (tail.includes('.dep-v0'))

@@ -49,8 +49,8 @@ export const javaApplication: Recipe = {
       unwanted.map((name) => join(app, 'lib', name)),
     );
     await image.commit({ compression: 'gzip', archive: 'gnu' });
-    declare(await resolvedBy(join(scratch, 'shop'), false));
-    declare(await resolvedBy(join(scratch, 'libraries'), true));
+    declare(await resolvedBy(join(scratch, 'shop')));
+    declare(await resolvedBy(join(scratch, 'libraries')));
   },
 };
 
@@ -91,7 +91,7 @@ async function copyLibraries(folder: string, target: string): Promise<void> {
 }
 
 /** What Maven itself resolved, by its own report. */
-async function resolvedBy(folder: string, asFiles: boolean): Promise<DeclaredFile[]> {
+async function resolvedBy(folder: string): Promise<DeclaredFile[]> {
   const report = join(folder, 'resolved.txt');
   await maven(
     folder,
@@ -108,7 +108,7 @@ async function resolvedBy(folder: string, asFiles: boolean): Promise<DeclaredFil
     if (type !== 'jar' || version === undefined) return [];
     const classifier = parts.length === 6 ? `-${parts[3] ?? ''}` : '';
     const key = `maven/${group}/${artifact}@${version}`;
-    return [asFiles ? { key, file: `${artifact}-${version}${classifier}.jar` } : { key }];
+    return [{ key, file: `${artifact}-${version}${classifier}.jar` }];
   });
 }
 

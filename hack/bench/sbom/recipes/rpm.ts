@@ -5,7 +5,7 @@ import type { Recipe } from '../recipe.ts';
 
 /** The first group is the base layer, the second comes with the next one; the third is erased again. */
 const groups = [
-  'bash coreutils findutils grep sed gzip tar libc6 libtinfo6 libselinux1 libpcre2-8-0 zlib1g libacl1 libattr1 libgmp10 libssl3 ca-certificates tzdata libzstd1 liblzma5 libbz2-1.0 libcap2 libcrypt1 util-linux mount login passwd hostname netbase base-files',
+  'bash coreutils findutils grep sed gzip tar libc6 libtinfo6 libselinux1 libpcre2-8-0 zlib1g libacl1 libattr1 libgmp10 libssl3 ca-certificates tzdata libzstd1 liblzma5 libbz2-1.0 libcap2 libcrypt1 util-linux mount login passwd hostname netbase',
   'openssl curl libcurl4 libnghttp2-14 libidn2-0 libunistring2 libpsl5 librtmp1 libssh2-1 libbrotli1 libldap-2.5-0 libsasl2-2 libgssapi-krb5-2 libkrb5-3 libk5crypto3 libcom-err2 less procps sqlite3 libsqlite3-0 libreadline8 jq libjq1 libonig5 rsync liblz4-1 libpopt0 libxxhash0',
   'nano file libmagic1 libmagic-mgc make patch',
 ].map((names) => names.split(' '));
@@ -28,7 +28,7 @@ interface Control {
  */
 export const rpmRoot: Recipe = {
   name: 'rpm',
-  revision: 1,
+  revision: 2,
   about: "RPM root (sqlite database), packages made by rpmbuild of Debian's files",
   build: async ({ image, scratch }) => {
     await image.start();

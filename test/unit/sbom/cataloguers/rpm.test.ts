@@ -61,7 +61,7 @@ describe('rpm', () => {
     const image = layer({ ...release, 'var/lib/rpm/rpmdb.sqlite': sqliteDatabase(blobs) });
     const bash = (await catalogue([image], [osRelease, rpm])).components[1];
     expect(bash).to.deep.include({
-      version: '1.0-2.el9',
+      version: '1:1.0-2.el9',
       supplier: { name: 'Red Hat, Inc.' },
       licences: ['GPLv3+'],
       ownedPaths: ['usr/bin/bash'],
