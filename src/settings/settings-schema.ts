@@ -159,6 +159,21 @@ const sbom = z.strictObject({
   builderClaimFile: filePath()
     .optional()
     .describe('File in the image that holds the SBOM of the build, if it has it.'),
+  publisher: z
+    .strictObject({
+      name: z.string().min(1).max(256).describe('Name of the organisation.'),
+      url: address().optional().describe('Its address.'),
+      email: z
+        .string()
+        .max(254)
+        .regex(/^[\w.+-]+@[\w.-]+$/, 'must be a mail address')
+        .optional()
+        .describe('Where it takes questions.'),
+    })
+    .optional()
+    .describe(
+      'Who supplies the images, as their SBOMs say; absent: their label org.opencontainers.image.vendor.',
+    ),
 });
 
 const controller = z

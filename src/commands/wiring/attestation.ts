@@ -111,7 +111,18 @@ export function createBomGenerator(settings: Settings, version: string): BomGene
 
 /** What every SBOM says by these settings. */
 export function bomSettingsOf({ sbom }: Settings, version: string): BomSettings {
-  return { generator: { name: 'chainwright', version }, maxBytes: sbom.maxBytes };
+  const { name, url, email } = sbom.publisher ?? {};
+  const publisher =
+    name === undefined
+      ? {}
+      : {
+          publisher: {
+            name,
+            ...(url === undefined ? {} : { url }),
+            ...(email === undefined ? {} : { email }),
+          },
+        };
+  return { generator: { name: 'chainwright', version }, maxBytes: sbom.maxBytes, ...publisher };
 }
 
 /** The registries as the settings tell to reach them. */
