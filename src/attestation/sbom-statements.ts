@@ -29,8 +29,10 @@ export function createSbomSource(generator: BomGenerator): StatementSource {
       const outcomes = await Promise.all(
         single.map(async (image) => {
           try {
-            const statement = await makeStatement(image, store, generator, options);
             const targets = image.index === undefined ? [image] : [image, image.index];
+            const source = await openLayerSource(image, store, options);
+            const { bytes } = await generator.generate(source, options);
+            const statement = statementAbout(targets, bytes);
             return { kind: 'sbom' as const, statement, images: targets, isKeptOnRun: false };
           } catch (error) {
             if (isAppError(error)) return error;
@@ -46,23 +48,14 @@ export function createSbomSource(generator: BomGenerator): StatementSource {
   };
 }
 
-async function makeStatement(
-  image: ResolvedImage,
-  store: ImageStore,
-  generator: BomGenerator,
-  options: CallOptions,
-): Promise<Statement> {
-  const source = await openLayerSource(image, store, options);
-  const { bytes } = await generator.generate(source, options);
-  const subjects = [image, ...(image.index === undefined ? [] : [image.index])].map(
-    ({ repository, digest }) => ({
-      name: formatRepository(repository),
-      digest: { sha256: splitDigest(digest).hex },
-    }),
-  );
+function statementAbout(targets: readonly ResolvedImage[], bom: Uint8Array): Statement {
+  const subjects = targets.map(({ repository, digest }) => ({
+    name: formatRepository(repository),
+    digest: { sha256: splitDigest(digest).hex },
+  }));
   return buildCycloneDxStatement(
     subjects,
-    JSON.parse(Buffer.from(bytes).toString('utf8')) as Statement['predicate'],
+    JSON.parse(Buffer.from(bom).toString('utf8')) as Statement['predicate'],
   );
 }
 

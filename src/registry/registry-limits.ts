@@ -28,8 +28,6 @@ export const registryLimits = {
   /** Existing layers looked into, and bytes read, when searching for content that is attached already. */
   duplicateCandidates: 64,
   duplicateBytes: 128 * 1024 * 1024,
-  /** Nesting of image indexes: an index of indexes is as deep as tools build. */
-  indexDepth: 3,
   /** index.json of an OCI layout folder: about 100,000 entries. */
   layoutIndexBytes: 64 * 1024 * 1024,
 } as const;

@@ -1,15 +1,7 @@
-import { gzipSync } from 'node:zlib';
 import { tar } from '../unit/sbom/tar-fixture.ts';
-import { sha256 } from './images.ts';
+import { pushImageOf, pushIndexOf } from './images.ts';
 import type { PushedImage } from './images.ts';
 import type { RegistrySession } from './registry-session.ts';
-
-const types = {
-  manifest: 'application/vnd.oci.image.manifest.v1+json',
-  index: 'application/vnd.oci.image.index.v1+json',
-  config: 'application/vnd.oci.image.config.v1+json',
-  layer: 'application/vnd.oci.image.layer.v1.tar+gzip',
-} as const;
 
 /** Some packages of three ecosystems, and a Debian to put them in. */
 const files = {
@@ -37,8 +29,7 @@ export async function pushCatalogued(
   repository: string,
   label: string,
 ): Promise<PushedImage> {
-  const { digest } = await pushPlatform(session, repository, { label, architecture: 'amd64' });
-  return { repository, digest, ref: `${repository}@${digest}`, platforms: [] };
+  return pushImageOf(session, repository, { archive: archiveOf(label) });
 }
 
 /** Pushes an image index of such images for two platforms. */
@@ -47,50 +38,9 @@ export async function pushCataloguedIndex(
   repository: string,
   label: string,
 ): Promise<PushedImage> {
-  const manifests = [
-    await pushPlatform(session, repository, { label, architecture: 'amd64' }),
-    await pushPlatform(session, repository, { label, architecture: 'arm64' }),
-  ];
-  const index = json({ schemaVersion: 2, mediaType: types.index, manifests });
-  const digest = await session.putManifest(repository, index, types.index);
-  return {
-    repository,
-    digest,
-    ref: `${repository}@${digest}`,
-    platforms: manifests.map((manifest) => manifest.digest),
-  };
+  return pushIndexOf(session, repository, () => ({ archive: archiveOf(label) }));
 }
 
-async function pushPlatform(
-  session: RegistrySession,
-  repository: string,
-  { label, architecture }: { readonly label: string; readonly architecture: string },
-) {
-  const archive = tar({ ...files, 'app/label': label });
-  const layer = gzipSync(archive);
-  const config = json({
-    created: '2026-01-01T00:00:00Z',
-    architecture,
-    os: 'linux',
-    rootfs: { type: 'layers', diff_ids: [sha256(archive)] },
-  });
-  await session.putBlob(repository, layer);
-  await session.putBlob(repository, config);
-  const manifest = json({
-    schemaVersion: 2,
-    mediaType: types.manifest,
-    config: { mediaType: types.config, digest: sha256(config), size: config.length },
-    layers: [{ mediaType: types.layer, digest: sha256(layer), size: layer.length }],
-  });
-  const digest = await session.putManifest(repository, manifest, types.manifest);
-  return {
-    mediaType: types.manifest,
-    digest,
-    size: manifest.length,
-    platform: { os: 'linux', architecture },
-  };
-}
-
-function json(value: unknown): Buffer {
-  return Buffer.from(JSON.stringify(value));
+function archiveOf(label: string): Buffer {
+  return Buffer.from(tar({ ...files, 'app/label': label }));
 }

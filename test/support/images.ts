@@ -33,17 +33,42 @@ export function sha256(bytes: Buffer | string): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
+/** What one platform's image is made of: one layer, and labels. */
+export interface ImageContent {
+  /** Uncompressed. */
+  readonly archive: Buffer;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
 /** Pushes an image of one layer; each has a digest of its own, all share the layer. */
 export async function pushImage(session: RegistrySession, repository: string): Promise<PushedImage> {
-  const { digest } = await pushManifest(session, repository, 'amd64');
-  return { repository, digest, ref: `${repository}@${digest}`, platforms: [] };
+  return pushImageOf(session, repository, emptyImage());
 }
 
 /** Pushes an image index with a manifest for each of two platforms. */
 export async function pushIndex(session: RegistrySession, repository: string): Promise<PushedImage> {
+  return pushIndexOf(session, repository, emptyImage);
+}
+
+/** Pushes an image with this content. */
+export async function pushImageOf(
+  session: RegistrySession,
+  repository: string,
+  content: ImageContent,
+): Promise<PushedImage> {
+  const { digest } = await pushManifest(session, repository, { ...content, architecture: 'amd64' });
+  return { repository, digest, ref: `${repository}@${digest}`, platforms: [] };
+}
+
+/** Pushes an image index for two platforms; `content` is asked for each. */
+export async function pushIndexOf(
+  session: RegistrySession,
+  repository: string,
+  content: () => ImageContent,
+): Promise<PushedImage> {
   const manifests = [
-    await pushManifest(session, repository, 'amd64'),
-    await pushManifest(session, repository, 'arm64'),
+    await pushManifest(session, repository, { ...content(), architecture: 'amd64' }),
+    await pushManifest(session, repository, { ...content(), architecture: 'arm64' }),
   ];
   const index = json({ schemaVersion: 2, mediaType: mediaTypes.index, manifests });
   const digest = await session.putManifest(repository, index, mediaTypes.index);
@@ -58,15 +83,15 @@ export async function pushIndex(session: RegistrySession, repository: string): P
 async function pushManifest(
   session: RegistrySession,
   repository: string,
-  architecture: string,
+  { archive, labels, architecture }: ImageContent & { readonly architecture: string },
 ): Promise<Descriptor> {
-  const layer = gzipSync(emptyTar);
+  const layer = gzipSync(archive);
   const config = json({
     created: '2026-01-01T00:00:00Z',
     architecture,
     os: 'linux',
-    config: { Labels: { 'org.opencontainers.image.revision': randomBytes(20).toString('hex') } },
-    rootfs: { type: 'layers', diff_ids: [sha256(emptyTar)] },
+    ...(labels === undefined ? {} : { config: { Labels: labels } }),
+    rootfs: { type: 'layers', diff_ids: [sha256(archive)] },
   });
   await session.putBlob(repository, layer);
   await session.putBlob(repository, config);
@@ -83,6 +108,11 @@ async function pushManifest(
     size: manifest.length,
     platform: { os: 'linux', architecture },
   };
+}
+
+function emptyImage(): ImageContent {
+  const revision = randomBytes(20).toString('hex');
+  return { archive: emptyTar, labels: { 'org.opencontainers.image.revision': revision } };
 }
 
 // The end of an archive: two blocks of zeros.
