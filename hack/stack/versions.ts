@@ -184,6 +184,14 @@ export const components: readonly Component[] = [
     package: './cmd/webhook',
   },
   {
+    name: 'policy-tester',
+    version: 'v0.14.0',
+    kind: 'module-copy',
+    onDemand: true,
+    module: 'github.com/sigstore/policy-controller',
+    package: './cmd/tester',
+  },
+  {
     name: 'policy-controller-config',
     version: 'v0.14.0',
     kind: 'files',

@@ -16,10 +16,10 @@ import {
   buildPolicyOf,
   createAttestationParts,
   createRegistries,
-  createSbomGenerator,
   createStatementSources,
   hostTrustOf,
 } from './wiring/attestation.ts';
+import { createBomThread } from './wiring/sbom.ts';
 import { readChainsConfigMap } from './wiring/chains-config-map.ts';
 import { openCluster } from './wiring/cluster.ts';
 import type { Environment } from './wiring/cluster.ts';
@@ -94,6 +94,7 @@ async function runController(flags: ControllerFlags, { environment, signal }: Co
   const client = closing.use(new KubeClient({ access, clock }));
   const given = { configFile: flags.config, flags: settingsOf(flags), environment };
   const log = openProcessLog((await readSettings(given)).settings, environment);
+  closing.defer(() => log.close());
   const chainsConfig = await untilAvailable(() => readChainsConfigMap(client, flags.namespace, { signal }), {
     signal,
     clock,
@@ -126,6 +127,7 @@ async function createController(wiring: ControllerWiring): Promise<TaskRunContro
   const { settings, client, log, closing } = wiring;
   const clock = systemClock;
   const metrics = createMetrics({ version: packageVersion() });
+  metrics.watchGelf(() => log.gelf());
   const reconciler = await createReconciler(wiring, metrics);
   const controller = new TaskRunController({
     client,
@@ -163,8 +165,9 @@ async function createReconciler(wiring: ControllerWiring, metrics: Metrics): Pro
   );
   const records = new KubeRecordStore(client);
   const common = { settings, dispatchers, metrics, clock, log };
-  const bomGenerator = createSbomGenerator(settings, packageVersion());
-  if (bomGenerator !== undefined) closing.use(bomGenerator);
+  const bomMaker = settings.sbom.enabled
+    ? closing.use(createBomThread(settings, packageVersion()))
+    : undefined;
   const registries = createRegistries(settings, dispatchers, clock);
   const pullSecrets = new PullSecretSource({ client });
   const ownCredentials = processCredentials(environment);
@@ -172,7 +175,7 @@ async function createReconciler(wiring: ControllerWiring, metrics: Metrics): Pro
     client,
     attestation: createAttestationParts({ ...common, signer, trustRoot, records }),
     policy: buildPolicyOf(settings),
-    sources: createStatementSources(settings, bomGenerator, log),
+    sources: createStatementSources(settings, bomMaker, log),
     storeFor: (run) =>
       registries.withCredentials(credentialsOfRun(run, { pullSecrets, ownCredentials, log })),
     managedBy: settings.controller.managedBy,

@@ -63,11 +63,12 @@ async function runLocal(flags: LocalFlags, { environment, signal }: CommandConte
     flags: settingsOf(flags, secrets),
     environment,
   });
+  await using closing = new AsyncDisposableStack();
   const log = openProcessLog(settings, environment);
+  closing.defer(() => log.close());
   for (const { level, source, name, message } of notices) {
     log[level === 'warning' ? 'warn' : 'info']('settings', { source, name, notice: message });
   }
-  await using closing = new AsyncDisposableStack();
   const taskRuns = resolve(flags.taskruns);
   const state = resolve(flags.state ?? `${taskRuns}/.chainwright`);
   const where = { taskRuns, state, store, environment };

@@ -11,7 +11,10 @@ const commands = [
   { name: 'policy', load: async () => (await import('./policy.ts')).policyCommand(context) },
   { name: 'preview', load: async () => (await import('./preview.ts')).previewCommand(context) },
   { name: 'sbom', load: async () => (await import('./sbom.ts')).sbomCommand(context) },
+  { name: 'sign-blob', load: async () => (await import('./sign-blob.ts')).signBlobCommand(context) },
   { name: 'verify', load: async () => (await import('./verify.ts')).verifyCommand(context) },
+  { name: 'verify-blob', load: async () => (await import('./verify-blob.ts')).verifyBlobCommand(context) },
+  { name: 'webhook', load: async () => (await import('./webhook.ts')).webhookCommand(context) },
 ];
 
 const stopping = new AbortController();

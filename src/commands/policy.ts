@@ -1,14 +1,14 @@
 import { Command, Option } from 'commander';
-import { parseClusterImagePolicy } from '../policy/cluster-image-policy.ts';
 import { openPolicyEngine } from '../policy/evaluation/policy-engine.ts';
 import { systemClock } from '../telemetry/system-clock.ts';
 import type { CommandContext } from './command-context.ts';
 import { exitCodes } from './exit-code.ts';
-import { referencesOf } from './policy/file-references.ts';
+import { askCluster, askFiles } from './policy/policy-sources.ts';
 import { openJudging } from './policy/judging-session.ts';
-import { noMatchPolicyIn, readPolicyFiles } from './policy/policy-files.ts';
+import { readPolicyFiles } from './policy/policy-files.ts';
 import type { PolicyFiles } from './policy/policy-files.ts';
 import { formatLinted, lintPolicies } from './policy/policy-lint.ts';
+import { openRemoteReferences } from './policy/remote-references.ts';
 import { asPodImage, formatTested, imagesOf, toTested } from './policy/test-images.ts';
 import type { TestImage, TestedImage } from './policy/test-images.ts';
 import { usageFault } from './policy/usage-fault.ts';
@@ -22,7 +22,9 @@ interface LintFlags {
   readonly output: OutputFormat;
 }
 
-interface TestFlags extends LintFlags {
+interface TestFlags extends Omit<LintFlags, 'filename'> {
+  readonly filename?: readonly string[];
+  readonly cluster?: boolean;
   readonly image: readonly string[];
   readonly trustedRoot?: string;
   readonly store?: string;
@@ -41,7 +43,7 @@ function filesOption(): Option {
   return new Option(
     '-f, --filename <file...>',
     'YAML or JSON with ClusterImagePolicies and what they refer to: TrustRoots, Secrets, ConfigMaps; - is standard input',
-  ).makeOptionMandatory();
+  );
 }
 
 function namespaceOption(): Option {
@@ -53,8 +55,10 @@ function namespaceOption(): Option {
 
 function lintCommand(context: CommandContext): Command {
   return new Command('lint')
-    .description('tell what is wrong with policies, without cluster and registry; CUE and Rego are compiled')
-    .addOption(filesOption())
+    .description(
+      'tell what is wrong with policies, without cluster and registry; CUE and Rego are compiled, at https addresses too',
+    )
+    .addOption(filesOption().makeOptionMandatory())
     .addOption(namespaceOption())
     .addOption(outputOption())
     .addHelpText(
@@ -71,10 +75,12 @@ Examples:
     });
 }
 
-async function runLint(flags: LintFlags, { signal }: CommandContext): Promise<void> {
+async function runLint(flags: LintFlags, { environment, signal }: CommandContext): Promise<void> {
   const files = await readPolicyFiles(flags.filename, { signal });
-  await using engine = openPolicyEngine({ clock: systemClock });
-  const objects = await lintPolicies(files, { engine, namespace: flags.namespace, signal });
+  await using closing = new AsyncDisposableStack();
+  const engine = closing.use(openPolicyEngine({ clock: systemClock }));
+  const remote = openRemoteReferences({ environment, signal, closing });
+  const objects = await lintPolicies(files, { engine, namespace: flags.namespace, remote, signal });
   process.stdout.write(formatOutput({ objects }, flags.output, () => formatLinted(objects)));
   if (objects.some(({ faults }) => faults.length > 0)) process.exitCode = exitCodes.checkFailed;
 }
@@ -83,6 +89,7 @@ function testCommand(context: CommandContext): Command {
   return new Command('test')
     .description('tell what the webhook would say of images, or of every image of a workload')
     .addOption(filesOption())
+    .option('--cluster', 'judge by the policies and trust roots of the cluster that kubectl would use')
     .option('--image <image...>', 'an image; judged as that of a Pod', [])
     .option('--trusted-root <file>', 'trusted_root.json for policies that name no TrustRoot')
     .option('--store <oci-layout:DIR>', 'folder that the images lie in, instead of their registries')
@@ -99,7 +106,8 @@ Exit code 1 if an image would be denied, 2 for a wrong policy, 3 if a registry c
 Examples:
   chainwright policy test -f policy.yaml --image harbor.golems.internal/golem-trust/example-service:1.4.0
   chainwright policy test -f policy.yaml -f deployment.yaml --trusted-root trusted_root.json
-  kubectl get deployment app -o yaml | chainwright policy test -f policy.yaml -f - --output json`,
+  kubectl get deployment app -o yaml | chainwright policy test -f policy.yaml -f - --output json
+  KUBECONFIG=admin.conf chainwright policy test --cluster -f deployment.yaml`,
     )
     .action(async (flags: TestFlags) => {
       await runTest(flags, context);
@@ -107,8 +115,15 @@ Examples:
 }
 
 async function runTest(flags: TestFlags, { environment, signal }: CommandContext): Promise<void> {
-  const files = await readPolicyFiles(flags.filename, { signal });
-  const images = [...flags.image.map(asPodImage), ...imagesOf(files.workloads)];
+  const { filename = [], image, cluster = false } = flags;
+  const files = await readPolicyFiles(filename, { signal, needsPolicy: !cluster });
+  if (cluster && files.policies.length > 0) {
+    throw usageFault(
+      'there are policies in the files besides those of the cluster',
+      'Leave out the ones or --cluster.',
+    );
+  }
+  const images = [...image.map(asPodImage), ...imagesOf(files.workloads)];
   if (images.length === 0) {
     throw usageFault('there is no image to test', 'Name one with --image, or a workload among the files.');
   }
@@ -122,20 +137,14 @@ async function testImages(
   files: PolicyFiles,
   { flags, environment, signal }: CommandContext & { readonly flags: TestFlags },
 ): Promise<readonly TestedImage[]> {
+  const { cluster = false, namespace, trustedRoot, store } = flags;
   const { settings } = await readSettings({ configFile: flags.config, environment });
   await using closing = new AsyncDisposableStack();
-  const judge = await openJudging({
-    settings,
-    environment,
-    trustedRoot: flags.trustedRoot,
-    store: flags.store,
-    policies: files.policies.map(({ value }) => parseClusterImagePolicy(value, flags.namespace)),
-    references: referencesOf(files),
-    noMatch: noMatchPolicyIn(files),
-    signal,
-    closing,
-  });
+  const asked = cluster
+    ? await askCluster({ environment, namespace, signal, closing })
+    : askFiles(files, namespace);
+  const judge = await openJudging({ settings, environment, trustedRoot, store, ...asked, signal, closing });
   const tested: TestedImage[] = [];
-  for (const image of images) tested.push(toTested(await judge(image), image));
+  for (const one of images) tested.push(toTested(await judge(one), one));
   return tested;
 }

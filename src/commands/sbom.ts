@@ -1,10 +1,10 @@
 import { Command, Option } from 'commander';
-import { BomGenerator } from '../sbom/bom-generator.ts';
+import type { ImageStore } from '../registry/image-store.ts';
+import type { BomGenerator } from '../sbom/bom-generator.ts';
 import type { GeneratedBom } from '../sbom/generate-bom.ts';
 import { writeIndexBom } from '../sbom/index-bom.ts';
 import type { LayerSource } from '../sbom/layer-source.ts';
 import type { Settings } from '../settings/settings-schema.ts';
-import { systemClock } from '../telemetry/system-clock.ts';
 import type { CommandContext } from './command-context.ts';
 import { formatBomTable } from './sbom/bom-table.ts';
 import { parseImageAddress } from './sbom/image-address.ts';
@@ -12,10 +12,7 @@ import { openImages } from './sbom/image-sources.ts';
 import type { MeantImages } from './sbom/image-sources.ts';
 import { parsePlatformChoice } from './sbom/platform-choice.ts';
 import { createProgressDisplay } from './sbom/progress-bar.ts';
-import { bomSettingsOf, createBomGenerator, createRegistries, hostTrustOf } from './wiring/attestation.ts';
-import { Dispatchers } from './wiring/dispatchers.ts';
-import { trustedFilesOf } from './wiring/process-log.ts';
-import { userCredentials } from './wiring/run-credentials.ts';
+import { bomSettingsOf, createBomGenerator } from './wiring/sbom.ts';
 import { readSettings } from './wiring/settings.ts';
 import { packageVersion } from './wiring/version.ts';
 
@@ -67,13 +64,13 @@ async function runSbom(
   const choice = parsePlatformChoice(platform);
   const { settings } = await readSettings({ configFile: config, environment });
   await using closing = new AsyncDisposableStack();
-  const dispatchers = closing.use(
-    await Dispatchers.open({ caFiles: trustedFilesOf(environment), hosts: hostTrustOf(settings) }),
-  );
-  const registries = createRegistries(settings, dispatchers, systemClock);
-  const registry = registries.withCredentials(userCredentials(environment));
   const generator = closing.use(createBomGenerator(settings, packageVersion()));
-  const meant = await openImages(address, { platform: choice, registry, signal });
+  // What speaks to registries takes a quarter of a second to load: not for files.
+  const openRegistry = async (): Promise<ImageStore> => {
+    const { openUserRegistry } = await import('./sbom/user-registry.ts');
+    return openUserRegistry(closing, { settings, environment });
+  };
+  const meant = await openImages(address, { platform: choice, openRegistry, signal });
   const { bom, digest } = await makeBom(meant, generator, settings, signal);
   process.stdout.write(
     output === 'table'
@@ -106,7 +103,7 @@ async function generate(
 ): Promise<GeneratedBom> {
   const { os, architecture } = source.config.platform;
   const label = `${source.name.slice(source.name.lastIndexOf('/') + 1)} ${os}/${architecture}`;
-  const display = createProgressDisplay(process.stderr, label);
+  const display = await createProgressDisplay(process.stderr, label);
   try {
     return await generator.generate(source, {
       signal,

@@ -1,12 +1,12 @@
 import { Command } from 'commander';
-import { parseClusterImagePolicy } from '../policy/cluster-image-policy.ts';
 import { explainFully } from '../policy/explanation.ts';
 import type { CommandContext } from './command-context.ts';
 import { exitCodes } from './exit-code.ts';
 import { referencesOf } from './policy/file-references.ts';
 import { openJudging } from './policy/judging-session.ts';
-import type { JudgingOptions } from './policy/judging-session.ts';
-import { noMatchPolicyIn, readPolicyFiles } from './policy/policy-files.ts';
+import { readPolicyFiles } from './policy/policy-files.ts';
+import { askCluster, askFiles } from './policy/policy-sources.ts';
+import type { PolicySource } from './policy/policy-sources.ts';
 import { asPodImage } from './policy/test-images.ts';
 import { usageFault } from './policy/usage-fault.ts';
 import { hasSignerFlags, policyOfFlags } from './verify/flag-policy.ts';
@@ -17,6 +17,7 @@ import { readSettings } from './wiring/settings.ts';
 
 interface VerifyFlags extends SignerFlags {
   readonly policy?: readonly string[];
+  readonly cluster?: boolean;
   readonly namespace: string;
   readonly trustedRoot?: string;
   readonly store?: string;
@@ -28,10 +29,11 @@ interface VerifyFlags extends SignerFlags {
 export function verifyCommand(context: CommandContext): Command {
   return new Command('verify')
     .description(
-      'verify an image by a policy, or by cosign’s flags: every check, with the evidence that passed it',
+      'verify an image by policies, or by cosign’s flags: every check, with the evidence that passed it',
     )
     .argument('<image>', 'HOST/PATH:TAG or HOST/PATH@sha256:HEX')
     .option('--policy <file...>', 'YAML or JSON with ClusterImagePolicies and what they refer to')
+    .option('--cluster', 'judge by the policies and trust roots of the cluster that kubectl would use')
     .option('-n, --namespace <name>', 'where the Secrets of policies lie', 'tekton-chains')
     .option('--certificate-identity <subject>', 'without a policy: who must have signed')
     .option('--certificate-identity-regexp <expression>', 'the same as an RE2 expression, found anywhere')
@@ -52,6 +54,7 @@ Exit code 1 if the image does not pass, 2 for wrong usage, 3 if a registry could
 Examples:
   chainwright verify harbor.golems.internal/golem-trust/example-service:1.4.0 --policy policy.yaml
   chainwright verify IMAGE --policy policy.yaml --trusted-root trusted_root.json --output json
+  KUBECONFIG=admin.conf chainwright verify IMAGE --cluster
   chainwright verify IMAGE --certificate-oidc-issuer https://kubernetes.golems.internal \\
     --certificate-identity-regexp tekton-chains-controller`,
     )
@@ -65,11 +68,14 @@ async function runVerify(
   flags: VerifyFlags,
   { environment, signal }: CommandContext,
 ): Promise<void> {
-  const asked = await whatToAsk(flags, signal);
-  const { settings } = await readSettings({ configFile: flags.config, environment });
   await using closing = new AsyncDisposableStack();
+  const asked = await whatToAsk(flags, { environment, signal, closing });
+  const { settings } = await readSettings({ configFile: flags.config, environment });
   const { trustedRoot, store } = flags;
-  const judge = await openJudging({ ...asked, settings, environment, trustedRoot, store, signal, closing });
+  const judge = await openJudging({
+    ...{ ...asked, settings, environment, trustedRoot, store, signal, closing },
+    evidence: 'all',
+  });
   const judgement = await judge(asPodImage(image));
   process.stdout.write(formatOutput(judgement, flags.output, () => `${explainFully(judgement)}\n`));
   if (judgement.outcome === 'denied') process.exitCode = exitCodes.checkFailed;
@@ -77,27 +83,28 @@ async function runVerify(
 
 async function whatToAsk(
   flags: VerifyFlags,
-  signal: AbortSignal,
-): Promise<Pick<JudgingOptions, 'policies' | 'references' | 'noMatch'>> {
-  const { policy, namespace } = flags;
-  if ((policy !== undefined) === hasSignerFlags(flags)) {
+  options: CommandContext & { readonly closing: AsyncDisposableStack },
+): Promise<PolicySource> {
+  const { policy, cluster = false, namespace } = flags;
+  if ([policy !== undefined, cluster, hasSignerFlags(flags)].filter(Boolean).length !== 1) {
     throw usageFault(
-      'either a policy or the expected signer is needed',
-      'Give --policy, or --key, or --certificate-identity and --certificate-oidc-issuer.',
+      'either policies or the expected signer are needed',
+      'Give --policy, or --cluster, or --key, or --certificate-identity and --certificate-oidc-issuer.',
     );
   }
-  if (policy === undefined) {
-    const none = { policies: [], trustRoots: [], workloads: [], secrets: [], configMaps: [] };
-    return {
-      policies: [await policyOfFlags(flags, { signal })],
-      references: referencesOf(none),
-      noMatch: 'deny',
-    };
-  }
-  const files = await readPolicyFiles(policy, { signal });
+  if (cluster) return askCluster({ ...options, namespace });
+  if (policy === undefined) return askByFlags(flags, options);
+  return askFiles(await readPolicyFiles(policy, options), namespace);
+}
+
+async function askByFlags(
+  flags: SignerFlags,
+  options: { readonly signal: AbortSignal },
+): Promise<PolicySource> {
+  const none = { policies: [], trustRoots: [], workloads: [], secrets: [], configMaps: [] };
   return {
-    policies: files.policies.map(({ value }) => parseClusterImagePolicy(value, namespace)),
-    references: referencesOf(files),
-    noMatch: noMatchPolicyIn(files),
+    policies: [await policyOfFlags(flags, options)],
+    references: referencesOf(none),
+    noMatch: 'deny',
   };
 }

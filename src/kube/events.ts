@@ -25,6 +25,24 @@ export const eventReasons = {
   resultInvalid: 'ResultInvalid',
   /** A mark `signed` that nothing supports was set by somebody else. */
   markNotBelieved: 'MarkNotBelieved',
+  /** An object was kept out: an image of it is denied by a policy. */
+  imageDenied: 'ImageDenied',
+  /** An object was let in although a policy that only warns, or the rule for unmatched images, objects to an image. */
+  imageWarned: 'ImageWarned',
+  /** A policy is compiled and in force. */
+  policyInForce: 'PolicyInForce',
+  /** What a policy refers to cannot be had now; it stays in force as it was compiled last. */
+  policyStale: 'PolicyStale',
+  /** A policy cannot be judged by, so it denies what it is about. */
+  policyBroken: 'PolicyBroken',
+  /** A trust root is in use. */
+  trustRootLoaded: 'TrustRootLoaded',
+  /** A trust root cannot be fetched anew; the one fetched last stays in use. */
+  trustRootStale: 'TrustRootStale',
+  /** A trust root cannot be used, so policies that name it deny. */
+  trustRootBroken: 'TrustRootBroken',
+  /** A Secret did not hold a usable serving certificate, and was written anew. */
+  certificateReplaced: 'CertificateReplaced',
 } as const;
 
 /** One of {@link eventReasons}. */

@@ -17,6 +17,8 @@ export interface InformerOptions<T extends KubeObject> {
   /** Namespaces to watch, one list and watch each; empty: all, by one. */
   readonly namespaces: readonly string[];
   readonly labelSelector?: string;
+  /** E.g. `metadata.name=NAME`, which is what RBAC's `resourceNames` ask of a list and a watch. */
+  readonly fieldSelector?: string;
   /** What is kept of an object, {@link trimMetadata} and more; the rest is free to be collected at once. */
   readonly transform: (object: KubeObject) => T;
   /** Told of each change, in order; what it throws or rejects with is counted and logged. */
@@ -117,12 +119,13 @@ export class Informer<T extends KubeObject> {
   }
 
   #reflectorOf(scope: Scope<T>): Reflector {
-    const { client, type, labelSelector, clock, log, random, watchIdleMs } = this.#options;
+    const { client, type, labelSelector, fieldSelector, clock, log, random, watchIdleMs } = this.#options;
     return new Reflector({
       client,
       type,
       namespace: scope.namespace,
       labelSelector,
+      fieldSelector,
       clock,
       log,
       random: random ?? Math.random,

@@ -41,6 +41,8 @@ export interface WriteOptions extends ViewOptions {
 export interface ApplyOptions extends WriteOptions {
   /** Take over fields that other managers own, instead of ERR_KUBE_CONFLICT. */
   readonly force: boolean;
+  /** `status`: what is applied is the status alone. */
+  readonly subresource?: 'status';
 }
 
 /** Which objects to list. */
@@ -155,12 +157,12 @@ export class KubeClient implements AsyncDisposable {
     const ref = refOf(object);
     return this.#objectOf(type, options, {
       method: 'PATCH',
-      path: objectPath(type, ref),
+      path: objectPath(type, ref, options.subresource),
       query: { fieldManager: options.fieldManager, force: String(options.force) },
       body: object,
       // JSON is YAML
       contentType: 'application/apply-patch+yaml',
-      call: callOf('patch', type, ref),
+      call: callOf('patch', type, ref, options.subresource),
     });
   }
 
@@ -190,10 +192,7 @@ export class KubeClient implements AsyncDisposable {
       method: 'POST',
       path: objectPath(type, ref, draft.subresource),
       body: draft.body,
-      call: {
-        ...callOf('create', type, ref),
-        resource: `${qualifiedNameOf(type)}/${draft.subresource}`,
-      },
+      call: callOf('create', type, ref, draft.subresource),
     });
   }
 
@@ -277,8 +276,13 @@ function parseListPage(
   };
 }
 
-function callOf(verb: string, type: ResourceType, ref: ObjectRef): KubeRequest['call'] {
-  return { verb, resource: qualifiedNameOf(type), object: formatObjectRef(ref) };
+function callOf(verb: string, type: ResourceType, ref: ObjectRef, subresource?: string): KubeRequest['call'] {
+  const name = qualifiedNameOf(type);
+  return {
+    verb,
+    resource: subresource === undefined ? name : `${name}/${subresource}`,
+    object: formatObjectRef(ref),
+  };
 }
 
 function refOf(object: KubeObjectDraft): ObjectRef {

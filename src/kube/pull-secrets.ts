@@ -38,7 +38,10 @@ const bounds = {
 const problemTtlMs = 3000;
 
 interface Reading {
-  readonly ref: AccountRef;
+  readonly namespace: string;
+  /** Absent: the names are those of Secrets. */
+  readonly account?: string;
+  readonly names: readonly string[];
 }
 
 /**
@@ -58,7 +61,7 @@ export class PullSecretSource {
       ttl: options.ttlMs ?? 30_000,
       sizeCalculation: ({ configs }) => configs.reduce((sum, config) => sum + config.bytes.length, 1024),
       fetchMethod: async (_key, _stale, { signal, context, options: kept }) => {
-        const read = await this.#read(context.ref, signal);
+        const read = await this.#read(context, signal);
         // What is wrong with a Secret is mended soon as often as not.
         if (read.problems.length > 0) kept.ttl = Math.min(kept.ttl ?? problemTtlMs, problemTtlMs);
         return read;
@@ -68,22 +71,31 @@ export class PullSecretSource {
 
   /** The credentials of one account; what cannot be read for good is a problem in the answer, a passing fault throws. */
   async find(ref: AccountRef, { signal }: CallOptions): Promise<PullSecrets> {
-    signal.throwIfAborted();
     const account = ref.serviceAccount === '' ? 'default' : ref.serviceAccount;
-    const key = `${ref.namespace}/${account}`;
+    return this.#share({ namespace: ref.namespace, account, names: [] }, signal);
+  }
+
+  /** The credentials in these Secrets of a namespace, as {@link PullSecretSource.find}. */
+  async findIn(namespace: string, names: readonly string[], { signal }: CallOptions): Promise<PullSecrets> {
+    return this.#share({ namespace, names }, signal);
+  }
+
+  async #share(context: Reading, signal: AbortSignal): Promise<PullSecrets> {
+    signal.throwIfAborted();
+    const { namespace, account, names } = context;
     // the reading is shared, so it has its own end: the client's deadline
-    const reading = this.#cache.forceFetch(key, { context: { ref: { ...ref, serviceAccount: account } } });
+    const reading = this.#cache.forceFetch(JSON.stringify([namespace, account, ...names]), { context });
     return raceAbort(reading, signal);
   }
 
-  async #read({ namespace, serviceAccount }: AccountRef, signal: AbortSignal): Promise<PullSecrets> {
-    const account = await this.#get(
-      resourceTypes.serviceAccounts,
-      { namespace, name: serviceAccount },
-      signal,
-    );
+  async #read({ namespace, account: name, names }: Reading, signal: AbortSignal): Promise<PullSecrets> {
+    if (name === undefined) return this.#readSecrets(namespace, names, signal);
+    const account = await this.#get(resourceTypes.serviceAccounts, { namespace, name }, signal);
     if (typeof account === 'string') return { configs: [], problems: [account] };
-    const names = secretNamesOf(account);
+    return this.#readSecrets(namespace, secretNamesOf(account), signal);
+  }
+
+  async #readSecrets(namespace: string, names: readonly string[], signal: AbortSignal): Promise<PullSecrets> {
     const configs: DockerConfig[] = [];
     const problems: string[] = [];
     if (names.length > bounds.secrets) problems.push(`only the first ${bounds.secrets} Secrets are read`);

@@ -1,7 +1,7 @@
 import type { Clock } from '../model/clock.ts';
 import { isAppError, messageOf } from '../model/errors.ts';
 import type { Log } from '../model/log.ts';
-import { backOffMs } from './back-off.ts';
+import { backOffMs } from '../model/back-off.ts';
 import type { KubeClient } from './kube-client.ts';
 import { kubeBounds } from './kube-bounds.ts';
 import type { KubeObject } from './kube-object.ts';
@@ -26,6 +26,7 @@ export interface ReflectorOptions {
   /** Absent: all namespaces. */
   readonly namespace?: string | undefined;
   readonly labelSelector?: string | undefined;
+  readonly fieldSelector?: string | undefined;
   readonly sink: ReflectorSink;
   readonly clock: Clock;
   readonly log: Log;
@@ -67,10 +68,15 @@ export class Reflector {
   }
 
   async #list(signal: AbortSignal): Promise<string> {
-    const { client, type, namespace, labelSelector, sink } = this.#options;
+    const { client, type, namespace, labelSelector, fieldSelector, sink } = this.#options;
     let resourceVersion = '';
     sink.listBegins();
-    for await (const page of client.listPages(type, { namespace, labelSelector, signal })) {
+    for await (const page of client.listPages(type, {
+      namespace,
+      labelSelector,
+      fieldSelector,
+      signal,
+    })) {
       for (const object of page.items) sink.listed(object);
       resourceVersion = page.resourceVersion;
       sink.heard();
@@ -80,13 +86,15 @@ export class Reflector {
   }
 
   async #watch(resourceVersion: string, signal: AbortSignal): Promise<void> {
-    const { client, type, namespace, labelSelector, sink, clock, random, watchIdleMs } = this.#options;
+    const { client, type, namespace, labelSelector, fieldSelector, sink, clock, random, watchIdleMs } =
+      this.#options;
     const spread = kubeBounds.watchMaxSeconds - kubeBounds.watchMinSeconds;
     const startMs = clock.now().getTime();
     let isSilent = true;
     const events = client.watch(type, {
       namespace,
       labelSelector,
+      fieldSelector,
       resourceVersion,
       timeoutSeconds: kubeBounds.watchMinSeconds + Math.floor(random() * spread),
       idleMs: watchIdleMs,

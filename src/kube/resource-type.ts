@@ -26,6 +26,34 @@ export const resourceTypes = {
     kind: 'TaskRun',
     namespaced: true,
   },
+  clusterImagePolicies: {
+    group: 'policy.sigstore.dev',
+    version: 'v1alpha1',
+    plural: 'clusterimagepolicies',
+    kind: 'ClusterImagePolicy',
+    namespaced: false,
+  },
+  trustRoots: {
+    group: 'policy.sigstore.dev',
+    version: 'v1alpha1',
+    plural: 'trustroots',
+    kind: 'TrustRoot',
+    namespaced: false,
+  },
+  validatingWebhooks: {
+    group: 'admissionregistration.k8s.io',
+    version: 'v1',
+    plural: 'validatingwebhookconfigurations',
+    kind: 'ValidatingWebhookConfiguration',
+    namespaced: false,
+  },
+  mutatingWebhooks: {
+    group: 'admissionregistration.k8s.io',
+    version: 'v1',
+    plural: 'mutatingwebhookconfigurations',
+    kind: 'MutatingWebhookConfiguration',
+    namespaced: false,
+  },
   signingRecords: {
     group: 'chainwright.dev',
     version: 'v1alpha1',
@@ -41,6 +69,7 @@ export const resourceTypes = {
     namespaced: true,
   },
   secrets: { group: '', version: 'v1', plural: 'secrets', kind: 'Secret', namespaced: true },
+  configMaps: { group: '', version: 'v1', plural: 'configmaps', kind: 'ConfigMap', namespaced: true },
   events: { group: '', version: 'v1', plural: 'events', kind: 'Event', namespaced: true },
 } as const satisfies Record<string, ResourceType>;
 

@@ -25,6 +25,7 @@ export interface WatchOptions {
   /** Absent: all namespaces. */
   readonly namespace?: string | undefined;
   readonly labelSelector?: string | undefined;
+  readonly fieldSelector?: string | undefined;
   readonly resourceVersion: string;
   /** After this time the server ends the watch. */
   readonly timeoutSeconds: number;
@@ -69,6 +70,7 @@ async function openWatch(
         resourceVersion: options.resourceVersion,
         timeoutSeconds: String(options.timeoutSeconds),
         labelSelector: options.labelSelector,
+        fieldSelector: options.fieldSelector,
       },
       headMs: deadlines.kubernetesMs,
       idleMs: options.idleMs ?? kubeBounds.watchIdleMs,

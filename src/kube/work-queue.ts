@@ -1,7 +1,7 @@
 import PQueue from 'p-queue';
 import type { Clock } from '../model/clock.ts';
 import { isAppError } from '../model/errors.ts';
-import { backOffMs } from './back-off.ts';
+import { backOffMs } from '../model/back-off.ts';
 import { DelayLine } from './delay-line.ts';
 
 /** What is new goes before what has been lying there since before we started. */

@@ -48,11 +48,16 @@ export async function demandsOf(
     rfc3161timestamp?.trustRootRef === undefined
       ? own
       : await trustRootOf(rfc3161timestamp.trustRootRef, authority, roots);
-  return {
-    trustRoot: combine({ own, log, stamp }),
-    witness,
-    requireSct: keyless !== undefined && keyless.insecureIgnoreSCT !== true,
-  };
+  return { trustRoot: combine({ own, log, stamp }), witness, requireSct: needsSct(keyless, own) };
+}
+
+/**
+ * An organisation's own certificate authority has, other than Fulcio, often no certificate log: with `ca-cert` a timestamp
+ * of one is demanded where the trust root knows such a log.
+ */
+function needsSct(keyless: AuthoritySpec['keyless'], { material }: TrustRoot): boolean {
+  if (keyless === undefined || keyless.insecureIgnoreSCT === true) return false;
+  return keyless['ca-cert'] === undefined || material.ctlogs.length > 0;
 }
 
 /**

@@ -1,11 +1,12 @@
 import { digestOf } from '../model/digest.ts';
 import type { Digest } from '../model/digest.ts';
 import { isAppError } from '../model/errors.ts';
+import type { EvidenceLayout } from '../model/signing-record.ts';
 import type { CompiledAttestation, CompiledAuthority, SigningAuthority } from './compiled-policy.ts';
 import type { EvidenceClaim } from './evidence-claim.ts';
 import type { EvidenceVerifier, Finding, VerifiedPiece } from './evidence-finding.ts';
 import type { EvaluationMode } from './evaluation/policy-engine.ts';
-import type { ImageEvidence, EvidencePiece } from './image-evidence.ts';
+import type { EvidencePiece, EvidenceSource, ImageEvidence } from './image-evidence.ts';
 import type { AuthorityResult, CheckReason, CheckResult } from './judgement.ts';
 import { toAcceptedEvidence } from './accepted-evidence.ts';
 import { evaluateDocument, toDocument } from './policy-document.ts';
@@ -13,7 +14,9 @@ import { evaluateDocument, toDocument } from './policy-document.ts';
 /** What an authority judges. */
 export interface AuthorityCase {
   readonly digest: Digest;
-  readonly evidence: ImageEvidence;
+  readonly source: EvidenceSource;
+  /** Whether all evidence is looked at, or no more than it takes to pass. */
+  readonly thorough: boolean;
   readonly verifier: EvidenceVerifier;
   readonly mode: EvaluationMode;
   readonly signal: AbortSignal;
@@ -26,6 +29,11 @@ export interface AuthorityOutcome {
   readonly attestations: ReadonlyMap<string, readonly VerifiedPiece[]>;
 }
 
+interface FoundEvidence extends AuthorityCase, ImageEvidence {
+  /** Both layouts hold the same statement: it is evaluated once. */
+  readonly judged: Map<string, Promise<readonly CheckReason[]>>;
+}
+
 interface CheckOutcome {
   readonly result: CheckResult;
   readonly passing: readonly VerifiedPiece[];
@@ -33,8 +41,13 @@ interface CheckOutcome {
 
 /** More reasons than these explain a failed check no better. */
 const maxReasons = 5;
+// Tags take fewer requests.
+const layoutsInTurn = ['tag', 'referrer'] as const;
 
-/** Makes all checks of an authority; none is left out because another failed. Throws what evaluation throws in passing. */
+/**
+ * Makes all checks of an authority; none is left out because another failed. Unless it has to be thorough, evidence of
+ * one layout is read after that of the other, if that one does not suffice. Throws what reading and evaluation throw in passing.
+ */
 export async function judgeByAuthority(
   authority: CompiledAuthority,
   asked: AuthorityCase,
@@ -42,21 +55,37 @@ export async function judgeByAuthority(
   if (authority.kind === 'static') {
     return { result: staticResult(authority), signatures: [], attestations: new Map() };
   }
-  const pieces = asked.evidence.pieces.filter(({ layout }) => authority.layouts.includes(layout));
-  const signature = authority.wantsSignature ? checkSignature(authority, pieces, asked) : undefined;
-  const attestations = new Map<string, readonly VerifiedPiece[]>();
-  const checks: CheckResult[] = signature === undefined ? [] : [signature.result];
-  for (const wanted of authority.attestations) {
-    const { result, passing } = await checkAttestation({ authority, wanted, pieces }, asked);
-    checks.push(result);
-    if (result.outcome === 'passed') attestations.set(wanted.name, passing);
+  const judged = new Map<string, Promise<readonly CheckReason[]>>();
+  const judge = async (layouts: readonly EvidenceLayout[]): Promise<AuthorityOutcome> => {
+    const found = await Promise.all(layouts.map(asked.source.read));
+    const pieces = found.flatMap((one) => one.pieces);
+    const obstacles = [...new Set(found.flatMap((one) => one.obstacles))];
+    return makeChecks(authority, { ...asked, pieces, obstacles, judged });
+  };
+  const layouts = layoutsInTurn.filter((layout) => authority.layouts.includes(layout));
+  if (layouts.length > 1 && !asked.thorough) {
+    const outcome = await judge(layouts.slice(0, 1));
+    if (outcome.result.passed) return outcome;
   }
+  return judge(layouts);
+}
+
+async function makeChecks(authority: SigningAuthority, found: FoundEvidence): Promise<AuthorityOutcome> {
+  const signature = authority.wantsSignature ? checkSignature(authority, found) : undefined;
+  const attested = await Promise.all(
+    authority.attestations.map((wanted) => checkAttestation(authority, wanted, found)),
+  );
+  const checks = [...(signature === undefined ? [] : [signature]), ...attested].map(({ result }) => result);
   const { name, kind } = authority;
   const passed = checks.every(({ outcome }) => outcome === 'passed');
   return {
     result: { authority: name, kind, passed, checks },
     signatures: signature?.passing ?? [],
-    attestations,
+    attestations: new Map(
+      attested
+        .filter(({ result }) => result.outcome === 'passed')
+        .map(({ result, passing }) => [result.check, passing]),
+    ),
   };
 }
 
@@ -78,42 +107,42 @@ function staticResult({
   };
 }
 
-function checkSignature(
-  authority: SigningAuthority,
-  pieces: readonly EvidencePiece[],
-  asked: AuthorityCase,
-): CheckOutcome {
-  const candidates = pieces.filter(({ unverifiedClaim }) => unverifiedClaim?.kind === 'signature');
-  const findings = candidates.map((piece) => asked.verifier.find(piece, authority.signer, authority.demands));
-  const passing = findings.filter(isVerified).filter(({ claim }) => claim.kind === 'signature');
+function checkSignature(authority: SigningAuthority, found: FoundEvidence): CheckOutcome {
+  const reasons: CheckReason[] = [];
+  const passing: VerifiedPiece[] = [];
+  for (const piece of found.pieces.filter(({ unverifiedClaim: claim }) => claim?.kind === 'signature')) {
+    const finding = found.verifier.find(piece, authority.signer, authority.demands);
+    if (!isVerified(finding)) reasons.push(faultOf(finding));
+    else if (finding.claim.kind === 'signature') passing.push(finding);
+    if (passing.length > 0 && !found.thorough) break;
+  }
   const absent = 'no signature lies beside the image';
-  return toOutcome({ check: 'signature' }, { passing, reasons: faultsOf(findings), absent }, asked.evidence);
+  return toOutcome({ check: 'signature' }, { passing, reasons, absent }, found);
 }
 
 async function checkAttestation(
-  parts: {
-    readonly authority: SigningAuthority;
-    readonly wanted: CompiledAttestation;
-    readonly pieces: readonly EvidencePiece[];
-  },
-  asked: AuthorityCase,
+  authority: SigningAuthority,
+  wanted: CompiledAttestation,
+  found: FoundEvidence,
 ): Promise<CheckOutcome> {
-  const { authority, wanted, pieces } = parts;
   const { name: check, predicateType } = wanted;
-  const candidates = pieces.filter(({ unverifiedClaim }) => isOfType(unverifiedClaim, predicateType));
-  const findings = candidates.map((piece) => asked.verifier.find(piece, authority.signer, authority.demands));
-  const reasons = [...faultsOf(findings)];
+  const faults: CheckReason[] = [];
+  const unmet: CheckReason[] = [];
   const passing: VerifiedPiece[] = [];
-  // Both layouts hold the same statement: it is evaluated once.
-  const judged = new Map<string, readonly CheckReason[]>();
-  for (const finding of findings.filter(isVerified)) {
+  for (const piece of found.pieces.filter((one) => isOfType(one.unverifiedClaim, predicateType))) {
+    const finding = found.verifier.find(piece, authority.signer, authority.demands);
+    if (!isVerified(finding)) {
+      faults.push(faultOf(finding));
+      continue;
+    }
     if (!isOfType(finding.claim, predicateType)) continue;
-    const unmet = await unmetRules(finding, wanted, { asked, judged });
-    if (unmet.length === 0) passing.push(finding);
-    reasons.push(...unmet);
+    const rules = await unmetRules(finding, wanted, found);
+    if (rules.length === 0) passing.push(finding);
+    unmet.push(...rules);
+    if (passing.length > 0 && !found.thorough) break;
   }
-  const absent = `no attestation of type ${predicateType}${othersThan(pieces)}`;
-  return toOutcome({ check, predicateType }, { passing, reasons, absent }, asked.evidence);
+  const absent = `no attestation of type ${predicateType}${othersThan(found.pieces)}`;
+  return toOutcome({ check, predicateType }, { passing, reasons: [...faults, ...unmet], absent }, found);
 }
 
 function isOfType(claim: EvidenceClaim | undefined, predicateType: string): boolean {
@@ -123,24 +152,19 @@ function isOfType(claim: EvidenceClaim | undefined, predicateType: string): bool
 /** What of an attestation's policy a verified statement does not meet. */
 async function unmetRules(
   { claim, piece }: VerifiedPiece,
-  { policy }: CompiledAttestation,
-  parts: { readonly asked: AuthorityCase; readonly judged: Map<string, readonly CheckReason[]> },
+  { name, policy }: CompiledAttestation,
+  found: FoundEvidence,
 ): Promise<readonly CheckReason[]> {
   if (policy === undefined || claim.kind !== 'attestation') return [];
-  const { asked, judged } = parts;
   const document = toDocument(claim.statement);
-  const key = digestOf(document);
-  const reasons = judged.get(key) ?? (await evaluateDocument(policy, document, asked));
-  judged.set(key, reasons);
-  return reasons.map((reason) => ({ ...reason, ref: piece.ref }));
+  const key = JSON.stringify([name, digestOf(document)]);
+  const judging = found.judged.get(key) ?? evaluateDocument(policy, document, found);
+  found.judged.set(key, judging);
+  return (await judging).map((reason) => ({ ...reason, ref: piece.ref }));
 }
 
-function faultsOf(findings: readonly Finding[]): readonly CheckReason[] {
-  return findings.flatMap((finding) => {
-    if (isVerified(finding)) return [];
-    const { fault, piece } = finding;
-    return [{ code: fault.code, message: fault.message, ref: piece.ref }];
-  });
+function faultOf({ fault, piece }: Exclude<Finding, VerifiedPiece>): CheckReason {
+  return { code: fault.code, message: fault.message, ref: piece.ref };
 }
 
 function isVerified(finding: Finding): finding is VerifiedPiece {

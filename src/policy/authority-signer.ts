@@ -1,23 +1,34 @@
-import type { KeyObject } from 'node:crypto';
-import { AppError } from '../model/errors.ts';
+import { parseCertificateIssuers } from '../signing/certificate-issuers.ts';
+import type { CertificateIssuers } from '../signing/certificate-issuers.ts';
 import { exactly, matching } from '../signing/certificate-identity.ts';
 import type { IdentityMatch, TextMatch } from '../signing/certificate-identity.ts';
 import type { ExpectedSigner } from '../signing/verification.ts';
-import type { ClusterImagePolicy } from './cluster-image-policy.ts';
+import { hashOf, resolveKeyRef } from './key-reference.ts';
 import type { PolicyReferences } from './policy-references.ts';
-import type { KeyRef, KeylessRef } from './policy-schema.ts';
+import type { AuthoritySpec, KeylessRef } from './policy-schema.ts';
 import { parsePublicKey } from './public-key.ts';
 
-type NamedAuthority = ClusterImagePolicy['authorities'][number];
-
-/** By whom an authority wants evidence to be signed. Throws ERR_POLICY_REFERENCE. */
+/** By whom an authority wants evidence to be signed. Throws ERR_POLICY_REFERENCE, and what the references throw. */
 export async function signerOf(
-  { key, keyless }: NamedAuthority,
-  policy: ClusterImagePolicy,
+  { key, keyless }: AuthoritySpec,
   references: PolicyReferences,
 ): Promise<ExpectedSigner> {
-  if (key !== undefined) return { kind: 'key', publicKey: await publicKeyOf(key, policy, references) };
-  return { kind: 'identity', anyOf: (keyless?.identities ?? []).map(identityOf) };
+  if (key === undefined) return { kind: 'identity', anyOf: (keyless?.identities ?? []).map(identityOf) };
+  const publicKey = await resolveKeyRef(key, references, parsePublicKey);
+  const hash = hashOf(key);
+  return { kind: 'key', publicKey, ...(hash === undefined ? {} : { hash }) };
+}
+
+/**
+ * Who may have issued a signer's certificate, where an authority says so by `ca-cert`. Throws ERR_POLICY_REFERENCE, and what
+ * the references throw.
+ */
+export async function issuersOf(
+  { keyless }: AuthoritySpec,
+  references: PolicyReferences,
+): Promise<CertificateIssuers | undefined> {
+  const authority = keyless?.['ca-cert'];
+  return authority && resolveKeyRef(authority, references, parseCertificateIssuers);
 }
 
 function identityOf(identity: NonNullable<KeylessRef['identities']>[number]): IdentityMatch {
@@ -29,19 +40,4 @@ function identityOf(identity: NonNullable<KeylessRef['identities']>[number]): Id
 
 function textMatch(exact = '', pattern = ''): TextMatch {
   return pattern === '' ? exactly(exact) : matching(pattern);
-}
-
-async function publicKeyOf(
-  { data = '', secretRef }: KeyRef,
-  { name: policy }: ClusterImagePolicy,
-  references: PolicyReferences,
-): Promise<KeyObject> {
-  const secret = secretRef?.name ?? '';
-  const key = parsePublicKey(data === '' ? await references.findSecret(secret) : data);
-  if (key !== undefined) return key;
-  throw new AppError('ERR_POLICY_REFERENCE', `secret "${secret}" contains an invalid public key`, {
-    kind: 'permanent',
-    object: policy,
-    remedy: 'Put one public key in PEM into the Secret.',
-  });
 }

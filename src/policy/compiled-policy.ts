@@ -7,6 +7,7 @@ import type { CompiledPolicy } from './evaluation/policy-engine.ts';
 import type { AuthorityDemands } from './evidence-finding.ts';
 import type { PolicyScope } from './policy-matching.ts';
 import type { PolicyBody } from './policy-schema.ts';
+import type { TypedPredicateName } from './typed-predicate.ts';
 
 /** An attestation that an authority asks for. */
 export interface CompiledAttestation {
@@ -15,6 +16,8 @@ export interface CompiledAttestation {
   readonly predicateType: string;
   /** Absent: that there is one suffices. */
   readonly policy?: CompiledPolicy;
+  /** The Go type that its predicate is judged as; absent: as it was attested. */
+  readonly typed?: TypedPredicateName;
 }
 
 /** An authority that decides without looking. */
@@ -34,6 +37,12 @@ export interface SigningAuthority {
   readonly layouts: readonly EvidenceLayout[];
   /** Where evidence lies, if not beside the image. */
   readonly repository?: Repository;
+  /** `HOST[:PORT]` that evidence lies in, at the image's own path. */
+  readonly registry?: string;
+  /** Of the evidence's tags: `<prefix>sha256-<hex>.sig`. */
+  readonly tagPrefix?: string;
+  /** Secrets in the namespace of the judged object with the credentials for the evidence; absent: those of the image. */
+  readonly pullSecrets?: readonly string[];
   /** Whether the image itself must be signed: always in strict mode, in permissive mode without attestations only. */
   readonly wantsSignature: boolean;
   readonly attestations: readonly CompiledAttestation[];
@@ -44,7 +53,10 @@ export type CompiledAuthority = StaticAuthority | SigningAuthority;
 /** The policy of a whole ClusterImagePolicy, over what its authorities found. */
 export interface CompiledWholePolicy {
   readonly policy: CompiledPolicy;
-  readonly includes: Pick<PolicyBody, 'includeSpec' | 'includeObjectMeta' | 'includeTypeMeta'>;
+  readonly includes: Pick<
+    PolicyBody,
+    'fetchConfigFile' | 'includeSpec' | 'includeObjectMeta' | 'includeTypeMeta'
+  >;
 }
 
 /** A policy that is ready to judge; with a fault it denies what it is about. */

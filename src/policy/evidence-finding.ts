@@ -1,6 +1,8 @@
 import type { Digest } from '../model/digest.ts';
 import { AppError, isAppError } from '../model/errors.ts';
+import type { CertificateIssuers } from '../signing/certificate-issuers.ts';
 import { requireIdentity } from '../signing/certificate-identity.ts';
+import { CertificateMemory } from '../signing/certificate-memory.ts';
 import { verificationFault } from '../signing/verification-fault.ts';
 import { verifyByCertificate, verifySignedEntity } from '../signing/verification.ts';
 import type { ExpectedSigner, VerificationDemands, VerifiedEvidence } from '../signing/verification.ts';
@@ -15,6 +17,8 @@ export interface AuthorityDemands {
   /** Who must have witnessed the signature; `timestamp`: an RFC 3161 authority, log entries being left aside. */
   readonly witness: VerificationDemands['witness'] | 'timestamp';
   readonly requireSct: boolean;
+  /** Who may have issued the certificate, where it is not for the trust root to say. */
+  readonly issuers?: CertificateIssuers;
 }
 
 /** A piece of evidence of which every check passed, with what it says. */
@@ -31,18 +35,20 @@ export type Finding = VerifiedPiece | { readonly piece: EvidencePiece; readonly 
 export class EvidenceVerifier {
   readonly #digest: Digest;
   readonly #at: Date;
+  readonly #certificates: CertificateMemory;
   readonly #known = new Map<EvidencePiece, Map<string, VerifiedEvidence | AppError>>();
 
-  constructor(digest: Digest, at: Date) {
+  constructor(digest: Digest, at: Date, certificates = new CertificateMemory()) {
     this.#digest = digest;
     this.#at = at;
+    this.#certificates = certificates;
   }
 
   /** Verifies one piece: signature, certificate or key, log and timestamps, identity, and that it is about the image. */
   find(piece: EvidencePiece, signer: ExpectedSigner, demands: AuthorityDemands): Finding {
     try {
       const verified = this.#verify(piece, signer, demands);
-      const claim = parseClaim(verified.payload, verified.payloadType);
+      const claim = claimOf(piece, verified);
       if (!claim.isAbout(this.#digest)) throw aboutAnother(this.#digest);
       return { piece, verified, claim };
     } catch (error) {
@@ -54,7 +60,7 @@ export class EvidenceVerifier {
   #verify(piece: EvidencePiece, signer: ExpectedSigner, demands: AuthorityDemands): VerifiedEvidence {
     if (signer.kind === 'key') {
       return requireTimestamp(
-        verifySignedEntity(piece.evidence, signer, toVerification(demands, this.#at)),
+        verifySignedEntity(piece.material ?? piece.evidence, signer, this.#toVerification(demands)),
         demands,
       );
     }
@@ -64,27 +70,44 @@ export class EvidenceVerifier {
   }
 
   #verifyCertificate(piece: EvidencePiece, demands: AuthorityDemands): VerifiedEvidence {
-    const key = JSON.stringify([demands.trustRoot.version, demands.witness, demands.requireSct]);
+    const key = JSON.stringify([
+      demands.trustRoot.version,
+      demands.witness,
+      demands.requireSct,
+      demands.issuers?.version,
+    ]);
     const known = this.#known.get(piece) ?? new Map<string, VerifiedEvidence | AppError>();
     this.#known.set(piece, known);
-    const outcome = known.get(key) ?? settle(piece, toVerification(demands, this.#at));
+    const outcome = known.get(key) ?? settle(piece, this.#toVerification(demands));
     known.set(key, outcome);
     if (isAppError(outcome)) throw outcome;
     return outcome;
   }
+
+  #toVerification({ witness, ...demands }: AuthorityDemands): VerificationDemands {
+    const witnessed = witness === 'timestamp' ? 'unsafe-none' : witness;
+    return { ...demands, witness: witnessed, at: this.#at, certificates: this.#certificates };
+  }
 }
 
-function settle({ evidence }: EvidencePiece, demands: VerificationDemands): VerifiedEvidence | AppError {
+/** What verified bytes say: parsed already where they are the very same. */
+function claimOf({ material, unverifiedClaim }: EvidencePiece, verified: VerifiedEvidence): EvidenceClaim {
+  const isSame = material?.payload === verified.payload && material.payloadType === verified.payloadType;
+  return isSame && unverifiedClaim !== undefined
+    ? unverifiedClaim
+    : parseClaim(verified.payload, verified.payloadType);
+}
+
+function settle(
+  { material, evidence }: EvidencePiece,
+  demands: VerificationDemands,
+): VerifiedEvidence | AppError {
   try {
-    return verifyByCertificate(evidence, demands);
+    return verifyByCertificate(material ?? evidence, demands);
   } catch (error) {
     if (isAppError(error)) return error;
     throw error;
   }
-}
-
-function toVerification({ trustRoot, witness, requireSct }: AuthorityDemands, at: Date): VerificationDemands {
-  return { trustRoot, witness: witness === 'timestamp' ? 'unsafe-none' : witness, requireSct, at };
 }
 
 /** With log entries left aside, the only verified times are those of timestamp authorities. */

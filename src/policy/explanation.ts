@@ -27,7 +27,7 @@ export function explainBriefly(judgement: ImageJudgement, place?: ImagePlace): s
   ];
   if (parts.length === 0) return '';
   const next = nextStep === undefined ? [] : [`Next: ${nextStep}`];
-  return harmless([...parts.map((part) => part.replace(/\.$/, '')), ...next].join('. '));
+  return harmlessText([...parts.map((part) => part.replace(/\.$/, '')), ...next].join('. '));
 }
 
 /** The judgement in full, for a log or a terminal: every policy, authority, check, reason and piece of evidence. */
@@ -40,7 +40,7 @@ export function explainFully(judgement: ImageJudgement): string {
     ...policies.flatMap(policyLines),
     ...(nextStep === undefined ? [] : [`  next: ${nextStep}`]),
   ];
-  return lines.map(harmless).join('\n');
+  return lines.map(harmlessText).join('\n');
 }
 
 function briefly({ authorities, reasons }: PolicyResult): string {
@@ -112,7 +112,7 @@ function clip(text: string): string {
 }
 
 /** Text from evidence may hold anything; neither terminal nor reader must be deceived by it. */
-function harmless(text: string): string {
+export function harmlessText(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
   });

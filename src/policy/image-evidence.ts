@@ -10,7 +10,7 @@ import type { AttachmentKind } from '../registry/attachments-by-tag.ts';
 import type { CallOptions, ImageStore } from '../registry/image-store.ts';
 import { isUnreadableContent } from '../registry/registry-faults.ts';
 import { readEvidence } from '../signing/evidence-material.ts';
-import type { Evidence } from '../signing/evidence-material.ts';
+import type { Evidence, EvidenceMaterial } from '../signing/evidence-material.ts';
 import { parseClaim } from './evidence-claim.ts';
 import type { EvidenceClaim } from './evidence-claim.ts';
 
@@ -20,13 +20,14 @@ export interface EvidencePiece {
   /** `HOST/PATH@DIGEST` of the layer or referring manifest. */
   readonly ref: string;
   readonly evidence: Evidence;
-  /** What it says it is; absent where it cannot be read. */
+  /** The same parsed, and what it says it is; absent where it cannot be read. */
+  readonly material?: EvidenceMaterial;
   readonly unverifiedClaim?: EvidenceClaim;
   /** Why it cannot be read. */
   readonly fault?: AppError;
 }
 
-/** Everything that was found beside an image. */
+/** What was found beside an image. */
 export interface ImageEvidence {
   readonly pieces: readonly EvidencePiece[];
   /** Places and pieces that could not be read or were too many: reasons why something may be missing. */
@@ -46,58 +47,88 @@ interface Candidate {
   readonly load: (options: CallOptions) => Promise<Evidence | undefined>;
 }
 
+/** How evidence is read. */
+export interface EvidenceOptions extends CallOptions {
+  /** What the tags of the evidence begin with; absent or empty: nothing. */
+  readonly tagPrefix?: string;
+}
+
+/** Where evidence is read from, a layout at a time. Throws passing faults. */
+export interface EvidenceSource {
+  readonly read: (layout: EvidenceLayout) => Promise<ImageEvidence>;
+}
+
 /**
- * Fetches all evidence beside an image once: the layers of cosign's `.sig` and `.att` tags and the Sigstore bundles among
- * its referrers. Content that cannot be read is noted and hides nothing else. Throws what the store throws when it
- * cannot be reached.
+ * The evidence beside an image: the layers of cosign's `.sig` and `.att` tags, and the Sigstore bundles among its
+ * referrers. Each layout is fetched once, when it is first asked for. Content that cannot be read is noted and hides
+ * nothing else. Throws what the store throws when it cannot be reached.
  */
-export async function readImageEvidence(
-  store: ImageStore,
-  place: PinnedImage,
-  options: CallOptions,
-): Promise<ImageEvidence> {
-  const obstacles: string[] = [];
-  const places = await Promise.all([
-    ...(['sig', 'att'] as const).map((kind) =>
-      unlessUnreadable(obstacles, () => attachedTo(store, place, kind, options)),
-    ),
-    unlessUnreadable(obstacles, () => referringTo(store, place, obstacles, options)),
-  ]);
-  const candidates = places.flatMap((found = []) => {
-    if (found.length > maxPieces) obstacles.push(`${found.length - maxPieces} older pieces were left out`);
-    return found.slice(0, maxPieces);
-  });
-  const queue = new PQueue({ concurrency });
-  // What still waits when one cannot be reached is not fetched any more.
-  using _rest = {
-    [Symbol.dispose]: () => {
-      queue.clear();
-    },
+export class EvidenceReader implements EvidenceSource {
+  readonly #store: ImageStore;
+  readonly #place: PinnedImage;
+  readonly #options: EvidenceOptions;
+  readonly #known = new Map<EvidenceLayout, Promise<ImageEvidence>>();
+  #bytes = 0;
+
+  constructor(store: ImageStore, place: PinnedImage, options: EvidenceOptions) {
+    this.#store = store;
+    this.#place = place;
+    this.#options = options;
+  }
+
+  readonly read: EvidenceSource['read'] = (layout) => {
+    const reading = this.#known.get(layout) ?? this.#readAll(layout);
+    this.#known.set(layout, reading);
+    return reading;
   };
-  let bytes = 0;
-  const loaded = await Promise.all(
-    candidates.map(async (candidate) =>
-      queue.add(async () => {
-        options.signal.throwIfAborted();
-        if (bytes > maxBytes) {
-          obstacles.push(`${candidate.ref} was left out: there is too much evidence`);
-          return undefined;
-        }
-        const evidence = await unlessUnreadable(obstacles, () => candidate.load(options));
-        if (evidence === undefined) return undefined;
-        bytes += evidence.layout === 'tag' ? evidence.content.byteLength : evidence.bytes.byteLength;
-        return toPiece(candidate, evidence);
+
+  async #readAll(layout: EvidenceLayout): Promise<ImageEvidence> {
+    const obstacles: string[] = [];
+    const queue = new PQueue({ concurrency });
+    // What still waits when one cannot be reached is not fetched any more.
+    using _rest = {
+      [Symbol.dispose]: () => {
+        queue.clear();
+      },
+    };
+    const pieces = await Promise.all(
+      this.#listings(layout, obstacles).map(async (list) => {
+        const found = (await unlessUnreadable(obstacles, list)) ?? [];
+        if (found.length > maxPieces) obstacles.push(`${found.length - maxPieces} older pieces were left out`);
+        return Promise.all(
+          found
+            .slice(0, maxPieces)
+            .map((candidate) => queue.add(() => this.#load(candidate, obstacles))),
+        );
       }),
-    ),
-  );
-  return { pieces: loaded.filter((piece) => piece !== undefined), obstacles };
+    );
+    return { pieces: pieces.flat().filter((piece) => piece !== undefined), obstacles };
+  }
+
+  #listings(layout: EvidenceLayout, obstacles: string[]): readonly (() => Promise<readonly Candidate[]>)[] {
+    const [store, place, options] = [this.#store, this.#place, this.#options];
+    if (layout === 'referrer') return [() => referringTo(store, place, obstacles, options)];
+    return (['sig', 'att'] as const).map((kind) => () => attachedTo(store, place, kind, options));
+  }
+
+  async #load(candidate: Candidate, obstacles: string[]): Promise<EvidencePiece | undefined> {
+    this.#options.signal.throwIfAborted();
+    if (this.#bytes > maxBytes) {
+      obstacles.push(`${candidate.ref} was left out: there is too much evidence`);
+      return undefined;
+    }
+    const evidence = await unlessUnreadable(obstacles, () => candidate.load(this.#options));
+    if (evidence === undefined) return undefined;
+    this.#bytes += evidence.layout === 'tag' ? evidence.content.byteLength : evidence.bytes.byteLength;
+    return toPiece(candidate, evidence);
+  }
 }
 
 async function attachedTo(
   store: ImageStore,
   place: PinnedImage,
   kind: AttachmentKind,
-  options: CallOptions,
+  options: EvidenceOptions,
 ): Promise<readonly Candidate[]> {
   const attachments = await readAttachments(store, place, kind, options);
   return attachments.toReversed().map(({ descriptor, annotations, load }) => ({
@@ -143,8 +174,9 @@ async function unlessUnreadable<Content>(
 
 function toPiece({ layout, ref }: Candidate, evidence: Evidence): EvidencePiece {
   try {
-    const { payload, payloadType } = readEvidence(evidence);
-    return { layout, ref, evidence, unverifiedClaim: parseClaim(payload, payloadType) };
+    const material = readEvidence(evidence);
+    const unverifiedClaim = parseClaim(material.payload, material.payloadType);
+    return { layout, ref, evidence, material, unverifiedClaim };
   } catch (error) {
     if (isAppError(error)) return { layout, ref, evidence, fault: error };
     throw error;

@@ -1,14 +1,19 @@
 import type { Clock } from '../model/clock.ts';
+import type { Digest } from '../model/digest.ts';
+import { isAppError } from '../model/errors.ts';
 import { formatRepository } from '../model/image-reference.ts';
 import type { PinnedImage, Repository } from '../model/image-reference.ts';
 import { isIndexMediaType } from '../model/oci.ts';
 import type { ImageStore } from '../registry/image-store.ts';
+import type { CertificateMemory } from '../signing/certificate-memory.ts';
 import { judgeByAuthority } from './authority-judgement.ts';
 import type { AuthorityOutcome } from './authority-judgement.ts';
-import type { CompiledAuthority, CompiledClusterPolicy } from './compiled-policy.ts';
+import type { CompiledAuthority, CompiledClusterPolicy, SigningAuthority } from './compiled-policy.ts';
 import { EvidenceVerifier } from './evidence-finding.ts';
-import { readImageEvidence } from './image-evidence.ts';
-import type { ImageEvidence } from './image-evidence.ts';
+import { readImageConfigs } from './image-configs.ts';
+import type { ImageConfigs } from './image-configs.ts';
+import { EvidenceReader } from './image-evidence.ts';
+import type { EvidenceSource, ImageEvidence } from './image-evidence.ts';
 import type { CheckReason, ImageJudgement, PolicyResult } from './judgement.ts';
 import { nextStepOf } from './next-step.ts';
 import { isInScope } from './policy-matching.ts';
@@ -32,10 +37,29 @@ export type NoMatchPolicy = 'deny' | 'warn' | 'allow';
 /** What judging takes. */
 export interface JudgeParts {
   readonly store: ImageStore;
+  /**
+   * The store as seen with the credentials in these Secrets of the object's namespace, where an authority names some;
+   * absent: `store`. A permanent fault, such as a Secret that is not there, is told as a reason for missing evidence.
+   */
+  readonly storeFor?: (pullSecrets: readonly string[]) => Promise<ImageStore>;
   readonly clock: Clock;
   readonly noMatch: NoMatchPolicy;
   readonly signal: AbortSignal;
+  /** The media type of an image, where it is known or can be had; absent: `store` is asked. */
+  readonly mediaTypeOf?: (pinned: PinnedImage) => Promise<string | undefined>;
+  /** What is known of signers' certificates already, whichever image they signed. */
+  readonly certificates?: CertificateMemory;
+  /** `enough`: evidence is looked at until a check passes, for a verdict sooner; absent: all of it, for a report. */
+  readonly evidence?: 'all' | 'enough';
+  /** Gives what is known of this image and policy already, or works it out; absent: everything is worked out. */
+  readonly recall?: RecallResult;
 }
+
+/** Is asked about policies that look at nothing but the image; the rest depends on the object and is never remembered. */
+export type RecallResult = (
+  policy: CompiledClusterPolicy,
+  judge: () => Promise<PolicyResult>,
+) => Promise<PolicyResult>;
 
 /**
  * Judges an image by all policies that are about it: each has to be met, by one of its authorities. Evidence is fetched
@@ -52,10 +76,15 @@ export async function judgeImage(
   const matching = policies.filter((policy) => isInScope(policy, name, workload));
   const base = { image, digest: pinned.digest };
   if (matching.length === 0) return unmatched(base, parts.noMatch);
-  const session = { ...parts, verifier: new EvidenceVerifier(pinned.digest, parts.clock.now()) };
-  const evidenceAt = evidenceReader(pinned, parts);
+  const session = { ...parts, verifier: new EvidenceVerifier(pinned.digest, parts.clock.now(), parts.certificates) };
+  const sourceAt = sourcesOf(pinned, parts);
+  const configs = configReader(pinned, parts);
   const results = await Promise.all(
-    matching.map((policy) => judgeByPolicy(policy, asked, { ...session, evidenceAt })),
+    matching.map((policy) => {
+      const judge = (): Promise<PolicyResult> =>
+        judgeByPolicy(policy, asked, { ...session, sourceAt, configs });
+      return parts.recall === undefined || looksAtObject(policy) ? judge() : parts.recall(policy, judge);
+    }),
   );
   const failed = results.filter(({ passed }) => !passed);
   const outcome = failed.some(({ mode }) => mode === 'enforce') ? 'denied' : 'warned';
@@ -64,15 +93,24 @@ export async function judgeImage(
   return { ...base, outcome, policies: results, reasons: [], nextStep };
 }
 
+function looksAtObject({ whole }: CompiledClusterPolicy): boolean {
+  const { includeSpec, includeObjectMeta, includeTypeMeta } = whole?.includes ?? {};
+  return [includeSpec, includeObjectMeta, includeTypeMeta].includes(true);
+}
+
 function lacksEvidence(failed: readonly PolicyResult[]): boolean {
   return failed.some(({ authorities }) =>
     authorities.some(({ checks }) => checks.some(({ outcome }) => outcome === 'missing')),
   );
 }
 
-async function isIndex({ repository, digest }: PinnedImage, { store, signal }: JudgeParts): Promise<boolean> {
-  const found = await store.headManifest(repository, digest, { signal });
-  return found !== undefined && isIndexMediaType(found.mediaType);
+async function isIndex(pinned: PinnedImage, { store, signal, mediaTypeOf }: JudgeParts): Promise<boolean> {
+  const { repository, digest } = pinned;
+  const mediaType =
+    mediaTypeOf === undefined
+      ? (await store.headManifest(repository, digest, { signal }))?.mediaType
+      : await mediaTypeOf(pinned);
+  return mediaType !== undefined && isIndexMediaType(mediaType);
 }
 
 function unmatched(base: Pick<ImageJudgement, 'image' | 'digest'>, noMatch: NoMatchPolicy): ImageJudgement {
@@ -86,22 +124,57 @@ function unmatched(base: Pick<ImageJudgement, 'image' | 'digest'>, noMatch: NoMa
   };
 }
 
-type EvidenceReader = (repository: Repository) => Promise<ImageEvidence>;
+type SourceOf = (place: EvidencePlace) => Promise<EvidenceSource>;
 
-/** Reads each place once, however many authorities look there. */
-function evidenceReader({ digest }: PinnedImage, { store, signal }: JudgeParts): EvidenceReader {
-  const known = new Map<string, Promise<ImageEvidence>>();
-  return (repository) => {
-    const key = formatRepository(repository);
-    const reading = known.get(key) ?? readImageEvidence(store, { repository, digest }, { signal });
-    known.set(key, reading);
-    return reading;
+/** Where an authority's evidence lies. */
+interface EvidencePlace {
+  readonly repository: Repository;
+  readonly tagPrefix: string | undefined;
+  readonly pullSecrets: readonly string[] | undefined;
+}
+
+/** Each place has one source, which reads it once, however many authorities look there. */
+function sourcesOf({ digest }: PinnedImage, parts: JudgeParts): SourceOf {
+  const known = new Map<string, Promise<EvidenceSource>>();
+  return (place) => {
+    const { repository, tagPrefix, pullSecrets } = place;
+    const key = JSON.stringify([formatRepository(repository), tagPrefix, pullSecrets]);
+    const opening = known.get(key) ?? openPlace(place, digest, parts);
+    known.set(key, opening);
+    return opening;
   };
 }
 
+function configReader(pinned: PinnedImage, { store, signal }: JudgeParts): Session['configs'] {
+  let reading: Promise<ImageConfigs> | undefined;
+  return () => (reading ??= readImageConfigs(store, pinned, { signal }));
+}
+
+async function openPlace(
+  { repository, tagPrefix = '', pullSecrets }: EvidencePlace,
+  digest: Digest,
+  { store, storeFor, signal }: JudgeParts,
+): Promise<EvidenceSource> {
+  const target = { repository, digest };
+  if (pullSecrets === undefined || storeFor === undefined) {
+    return new EvidenceReader(store, target, { signal, tagPrefix });
+  }
+  try {
+    return new EvidenceReader(await storeFor(pullSecrets), target, { signal, tagPrefix });
+  } catch (error) {
+    if (!isAppError(error) || error.kind !== 'permanent') throw error;
+    const nothing = { pieces: [], obstacles: [`signaturePullSecrets: ${error.message}`] };
+    return { read: () => Promise.resolve(nothing) };
+  }
+}
+
+const nowhere: ImageEvidence = { pieces: [], obstacles: [] };
+
 interface Session extends JudgeParts {
   readonly verifier: EvidenceVerifier;
-  readonly evidenceAt: EvidenceReader;
+  readonly sourceAt: SourceOf;
+  /** Fetched once, however many policies look at them. */
+  readonly configs: () => Promise<ImageConfigs>;
 }
 
 async function judgeByPolicy(
@@ -126,14 +199,23 @@ async function judgeByPolicy(
 
 async function judgeOne(
   authority: CompiledAuthority,
-  { evaluation }: CompiledClusterPolicy,
+  { evaluation, whole }: CompiledClusterPolicy,
   { asked, session }: { readonly asked: JudgedImage; readonly session: Session },
 ): Promise<AuthorityOutcome> {
   const { digest, repository } = asked.pinned;
-  const place = authority.kind === 'static' ? undefined : (authority.repository ?? repository);
-  const evidence = place === undefined ? { pieces: [], obstacles: [] } : await session.evidenceAt(place);
-  const { verifier, signal } = session;
-  return judgeByAuthority(authority, { digest, evidence, verifier, mode: evaluation, signal });
+  const source =
+    authority.kind === 'static'
+      ? { read: () => Promise.resolve(nowhere) }
+      : await session.sourceAt(placeOf(authority, repository));
+  const { verifier, signal, evidence } = session;
+  // A policy over all authorities judges all that vouches.
+  const thorough = evidence !== 'enough' || whole !== undefined;
+  return judgeByAuthority(authority, { digest, source, thorough, verifier, mode: evaluation, signal });
+}
+
+function placeOf(authority: SigningAuthority, repository: Repository): EvidencePlace {
+  const { registry = repository.registry, tagPrefix, pullSecrets } = authority;
+  return { repository: authority.repository ?? { ...repository, registry }, tagPrefix, pullSecrets };
 }
 
 async function unmetAsWhole(
@@ -142,6 +224,13 @@ async function unmetAsWhole(
   { asked, session }: { readonly asked: JudgedImage; readonly session: Session },
 ): Promise<readonly CheckReason[]> {
   if (whole === undefined) return [];
-  const document = wholeDocument(outcomes, asked.object, whole.includes);
-  return evaluateDocument(whole.policy, document, { mode: evaluation, signal: session.signal });
+  const { policy, includes } = whole;
+  try {
+    const config = includes.fetchConfigFile === true ? await session.configs() : undefined;
+    const document = wholeDocument(outcomes, { object: asked.object, config }, includes);
+    return await evaluateDocument(policy, document, { mode: evaluation, signal: session.signal });
+  } catch (error) {
+    if (!isAppError(error) || error.kind !== 'permanent') throw error;
+    return [{ code: error.code, message: error.message }];
+  }
 }

@@ -1,31 +1,45 @@
 import { messageOf } from '../model/errors.ts';
+import { parseCertificateIssuers } from '../signing/certificate-issuers.ts';
 import { matching } from '../signing/certificate-identity.ts';
 import { invalidValue, missingField, missingOneOf, multipleOneOf } from './field-fault.ts';
 import type { FieldFault } from './field-fault.ts';
+import { hashOf } from './key-reference.ts';
 import { kmsFaults } from './kms-rules.ts';
 import type { KeyRef, KeylessRef } from './policy-schema.ts';
 import { parsePublicKey } from './public-key.ts';
 
 type Identity = NonNullable<KeylessRef['identities']>[number];
 
-const hashAlgorithms = ['sha224', 'sha256', 'sha384', 'sha512'];
+interface KeyRuleOptions {
+  readonly namespace: string;
+  readonly parse?: (pem: string) => unknown;
+}
 
-/** Faults of a key reference. `namespace` is that of the controller, where Secrets are looked for. */
-export function keyFaults(key: KeyRef, path: string, namespace: string): readonly FieldFault[] {
-  const { data = '', kms = '', secretRef, hashAlgorithm = '' } = key;
+/**
+ * Faults of a key reference. `namespace` is that of the controller, where Secrets are looked for; `parse` gives undefined
+ * for a text that holds no key.
+ */
+export function keyFaults(
+  key: KeyRef,
+  path: string,
+  { namespace, parse = parsePublicKey }: KeyRuleOptions,
+): readonly FieldFault[] {
+  const { data = '', kms = '', secretRef } = key;
   const given = [data, kms, secretRef].filter((one) => one !== undefined && one !== '').length;
   const all = [`${path}.data`, `${path}.kms`, `${path}.secretref`];
-  const algorithm = hashAlgorithm.trim().toLowerCase();
   return [
     ...(given === 0 ? [missingOneOf(...all)] : []),
     ...(given > 1 ? [multipleOneOf(...all)] : []),
-    ...(data !== '' && parsePublicKey(data) === undefined ? [invalidValue(data, `${path}.data`)] : []),
-    ...(algorithm === '' || hashAlgorithms.includes(algorithm)
-      ? []
-      : [invalidValue(hashAlgorithm, `${path}.hashAlgorithm`)]),
+    ...(data !== '' && parse(data) === undefined ? [invalidValue(data, `${path}.data`)] : []),
+    ...hashFaults(key, `${path}.hashAlgorithm`),
     ...secretNamespaceFaults(secretRef?.namespace, namespace, `${path}.secretref.namespace`),
     ...(kms === '' ? [] : kmsFaults(kms, `${path}.kms`)),
   ];
+}
+
+function hashFaults(key: KeyRef, path: string): readonly FieldFault[] {
+  const { hashAlgorithm = '' } = key;
+  return hashAlgorithm.trim() === '' || hashOf(key) !== undefined ? [] : [invalidValue(hashAlgorithm, path)];
 }
 
 function secretNamespaceFaults(
@@ -45,8 +59,11 @@ export function keylessFaults(keyless: KeylessRef, path: string, namespace: stri
   const { url = '', identities = [] } = keyless;
   return [
     ...(caCert !== undefined && url !== '' ? [multipleOneOf(`${path}.ca-cert`, `${path}.url`)] : []),
-    ...(caCert === undefined ? [] : keyFaults(caCert, `${path}.ca-cert`, namespace)),
-    ...(url === '' || URL.canParse(url) ? [] : [invalidValue(url, `${path}.url`)]),
+    ...(caCert === undefined
+      ? []
+      : keyFaults(caCert, `${path}.ca-cert`, { namespace, parse: parseCertificateIssuers })),
+    // For people to read only, so that a bare host serves, as in the reference.
+    ...(/^[^\s\p{Cc}]*$/u.test(url) ? [] : [invalidValue(url, `${path}.url`)]),
     ...(identities.length === 0 ? [missingField(`${path}.identities`)] : []),
     ...identities.flatMap((identity, index) => identityFaults(identity, `${path}.identities[${index}]`)),
   ];

@@ -2,9 +2,9 @@ import { invalidValue } from './field-fault.ts';
 import type { FieldFault } from './field-fault.ts';
 
 const prefixes = ['awskms://', 'azurekms://', 'hashivault://', 'gcpkms://'];
-const awsDocumentation =
-  'https://docs.aws.amazon.com/kms/latest/APIReference/API_DescribeKey.html#API_DescribeKey_RequestSyntax';
-const uuid = String.raw`\w{8}-\w{4}-\w{4}-\w{4}-\w{12}`;
+const awsDocumentation = 'https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id';
+// With mrk- and without hyphens: keys of several regions.
+const uuid = String.raw`m?r?k?-?[A-Fa-f\d]{8}-?[A-Fa-f\d]{4}-?[A-Fa-f\d]{4}-?[A-Fa-f\d]{4}-?[A-Fa-f\d]{12}`;
 const arn = String.raw`arn:(?:aws|aws-us-gov|aws-cn):kms:[a-z0-9-]+:\d{12}:`;
 const awsKey = new RegExp(String.raw`^awskms://[^/]*/(?:(?:${arn}key/)?${uuid}|(?:${arn})?alias/.*)$`);
 
@@ -23,14 +23,15 @@ function awsFault(kms: string): string | undefined {
   if (keyId === undefined) {
     return `malformed AWS KMS format 'awskms://$ENDPOINT/$KEYID', should be conformant with KMS standard documented here: ${awsDocumentation}`;
   }
-  if (!awsKey.test(kms)) {
+  // A key in the endpoint's place is a slash that was forgotten.
+  if (!awsKey.test(kms) || /^(?:arn|alias)/.test(endpoint)) {
     return 'kms key should be in the format awskms://[ENDPOINT]/[ID/ALIAS/ARN] (endpoint optional)';
   }
-  const colons = endpoint.split(':').length - 1;
+  const colons = endpoint.replace(/^\[.*\]/, '').split(':').length - 1;
   if (endpoint !== '' && colons !== 1) {
     return `malformed endpoint: address ${endpoint}: ${colons === 0 ? 'missing port in address' : 'too many colons in address'}`;
   }
-  const prefix = 'failed to parse either key or alias arn: arn:';
-  if (!keyId.startsWith('arn:')) return `${prefix} invalid prefix`;
-  return keyId.split(':').length < 6 ? `${prefix} not enough sections` : undefined;
+  return keyId.startsWith('arn:')
+    ? undefined
+    : 'failed to parse either key or alias arn: arn: invalid prefix';
 }

@@ -3,14 +3,19 @@ import type { FieldFault } from './field-fault.ts';
 
 type Path = readonly PropertyKey[];
 
+// Deeper than any field of these kinds.
+const maxDepth = 32;
+
 /**
  * Parses an object by a strict shape, and tells all faults at once. Fields that the shape does not know are faults, but
- * what remains without them is parsed all the same, so that its values can be judged too.
+ * what remains without them is parsed all the same, so that its values can be judged too. A field that is null is none, as
+ * for the API server, which drops it.
  */
 export function parseShape<Shape extends z.ZodType>(
   shape: Shape,
-  value: unknown,
+  unread: unknown,
 ): { readonly parsed: z.output<Shape> | undefined; readonly faults: readonly FieldFault[] } {
+  const value = withoutNulls(unread);
   const first = shape.safeParse(value);
   if (first.success) return { parsed: first.data, faults: [] };
   const faults = first.error.issues.flatMap(toFaults);
@@ -20,6 +25,13 @@ export function parseShape<Shape extends z.ZodType>(
   }
   const second = shape.safeParse(known);
   return { parsed: second.success ? second.data : undefined, faults };
+}
+
+function withoutNulls(value: unknown, depth = 0): unknown {
+  if (typeof value !== 'object' || value === null || depth > maxDepth) return value;
+  if (Array.isArray(value)) return value.map((item) => withoutNulls(item, depth + 1));
+  const given = Object.entries(value).filter(([, field]) => field !== null);
+  return Object.fromEntries(given.map(([name, field]) => [name, withoutNulls(field, depth + 1)]));
 }
 
 function toFaults(issue: z.core.$ZodIssue): readonly FieldFault[] {

@@ -1,8 +1,7 @@
-import { isAppError } from '../model/errors.ts';
-import type { AppError } from '../model/errors.ts';
+import { AppError, isAppError } from '../model/errors.ts';
 import { parseRepository } from '../model/image-reference.ts';
 import type { ClusterImagePolicy } from './cluster-image-policy.ts';
-import { signerOf } from './authority-signer.ts';
+import { issuersOf, signerOf } from './authority-signer.ts';
 import { demandsOf } from './authority-demands.ts';
 import type {
   CompiledAttestation,
@@ -16,16 +15,20 @@ import type { PolicyReferences } from './policy-references.ts';
 import { compileGlob } from './image-glob.ts';
 import type { AttestationSpec, AuthoritySpec, PolicyBody } from './policy-schema.ts';
 import { resolvePredicateType } from './predicate-type.ts';
-import { listUnsupportedFields, unsupported } from './unsupported-field.ts';
+import { isTypedPredicate } from './typed-predicate.ts';
 
 /** What compiling takes. */
 export interface CompilerParts {
-  readonly engine: PolicyEngine;
+  readonly engine: Pick<PolicyEngine, 'compile'>;
   readonly references: PolicyReferences;
   readonly signal: AbortSignal;
 }
 
 type NamedAuthority = ClusterImagePolicy['authorities'][number];
+type EvidencePlace = Pick<SigningAuthority, 'registry' | 'repository' | 'tagPrefix' | 'pullSecrets'>;
+
+/** A tag has at most 128 characters, of which digest and suffix take 75. */
+const tagPrefixPattern = /^(?:\w[\w.-]{0,49})?$/;
 
 /**
  * Compiles a policy once: globs, identities, keys, trust roots, CUE and Rego. A fault of the policy itself is kept in it,
@@ -39,8 +42,6 @@ export async function compileClusterPolicy(
   const { name, mode, evaluation, match } = policy;
   const scope = { name, mode, evaluation, match, globs: policy.images.map(compileGlob) };
   try {
-    const unknown = listUnsupportedFields(policy);
-    if (unknown.length > 0) throw unsupported(name, unknown);
     const authorities = await Promise.all(
       policy.authorities.map((authority) => compileAuthority(authority, policy, parts)),
     );
@@ -71,26 +72,42 @@ async function compileAuthority(
       message: rule.message ?? '',
     };
   }
+  const { references } = parts;
+  const issuers = await issuersOf(authority, references);
+  const demands = await demandsOf(authority, policy, references);
   return {
     kind: key === undefined ? 'keyless' : 'key',
     name,
-    signer: await signerOf(authority, policy, parts.references),
-    demands: await demandsOf(authority, policy, parts.references),
+    signer: await signerOf(authority, references),
+    demands: issuers === undefined ? demands : { ...demands, issuers },
     layouts: layoutsOf(authority),
-    ...placeOf(authority),
+    ...placeOf(authority, policy),
     wantsSignature: policy.evaluation === 'strict' || attestations.length === 0,
-    attestations: await Promise.all(
-      attestations.map((one) =>
-        compileAttestation(one, `${policy.name}, attestation ${one.name ?? ''}`, parts),
-      ),
-    ),
+    attestations: await Promise.all(attestations.map((one) => compileAttestation(one, policy, parts))),
   };
 }
 
-/** Where the evidence lies, if not beside the image. */
-function placeOf({ source = [] }: NamedAuthority): Pick<SigningAuthority, 'repository'> {
-  const [{ oci = '' } = {}] = source;
-  return oci === '' ? {} : { repository: parseRepository(oci) };
+/** Where the evidence lies, if not beside the image. A registry alone stands for the image's own path there. */
+function placeOf({ source = [] }: NamedAuthority, { name: object }: ClusterImagePolicy): EvidencePlace {
+  const [{ oci = '', tagPrefix = '', signaturePullSecrets = [] } = {}] = source;
+  const pullSecrets = signaturePullSecrets.flatMap(({ name = '' }) => (name === '' ? [] : [name]));
+  if (!tagPrefixPattern.test(tagPrefix)) {
+    throw new AppError('ERR_POLICY_INVALID', `"${tagPrefix.slice(0, 80)}" begins no tag`, {
+      kind: 'permanent',
+      object,
+      remedy: 'Write tagPrefix in letters, digits, "_", "." and "-", at most 50 of them.',
+    });
+  }
+  const isRegistry = !oci.includes('/') && /[.:]/.test(oci);
+  return {
+    ...(oci === ''
+      ? {}
+      : isRegistry
+        ? { registry: parseRepository(`${oci}/any`).registry }
+        : { repository: parseRepository(oci) }),
+    ...(tagPrefix === '' ? {} : { tagPrefix }),
+    ...(pullSecrets.length === 0 ? {} : { pullSecrets }),
+  };
 }
 
 /** The reference knows the tag layout alone unless told otherwise; here both count unless one is asked for. */
@@ -100,14 +117,15 @@ function layoutsOf({ signatureFormat }: AuthoritySpec): readonly ('tag' | 'refer
 }
 
 async function compileAttestation(
-  { name = '', predicateType = '', policy }: AttestationSpec,
-  object: string,
+  { name = '', predicateType = '', policy: body }: AttestationSpec,
+  { name: policy, evaluation }: ClusterImagePolicy,
   parts: CompilerParts,
 ): Promise<CompiledAttestation> {
   const attestation = { name, predicateType: resolvePredicateType(predicateType) };
-  return policy === undefined
-    ? attestation
-    : { ...attestation, policy: await compileBody(policy, `ClusterImagePolicy ${object}`, parts) };
+  if (body === undefined) return attestation;
+  const compiled = await compileBody(body, `ClusterImagePolicy ${policy}, attestation ${name}`, parts);
+  const isTyped = evaluation === 'permissive' && isTypedPredicate(predicateType);
+  return { ...attestation, policy: compiled, ...(isTyped ? { typed: predicateType } : {}) };
 }
 
 async function compileWhole(
@@ -120,13 +138,21 @@ async function compileWhole(
 }
 
 async function compileBody(
-  { type, data = '', configMapRef }: PolicyBody,
+  body: PolicyBody,
   object: string,
   { engine, references, signal }: CompilerParts,
 ): Promise<CompiledPolicy> {
-  const source =
-    configMapRef === undefined
-      ? data
-      : await references.findConfigMapEntry(configMapRef.name ?? '', configMapRef.key ?? '');
-  return engine.compile({ type: type === 'rego' ? 'rego' : 'cue', data: source, object }, { signal });
+  const data = await textOf(body, references);
+  return engine.compile({ type: body.type === 'rego' ? 'rego' : 'cue', data, object }, { signal });
+}
+
+async function textOf(
+  { data = '', configMapRef, remote }: PolicyBody,
+  references: PolicyReferences,
+): Promise<string> {
+  if (configMapRef !== undefined) {
+    return references.findConfigMapEntry(configMapRef.name ?? '', configMapRef.key ?? '');
+  }
+  if (remote === undefined) return data;
+  return references.fetchRemotePolicy({ url: remote.url ?? '', sha256sum: remote.sha256sum ?? '' });
 }

@@ -3,13 +3,20 @@ import type { Statement } from '../statements/statement.ts';
 import type { PolicyMessage } from './evaluation/engine-answers.ts';
 import type { CompiledPolicy, EvaluateOptions } from './evaluation/policy-engine.ts';
 import type { CheckReason } from './judgement.ts';
+import { toTypedPredicate } from './typed-predicate.ts';
+import type { TypedPredicateName } from './typed-predicate.ts';
 
 /**
  * The document that the policy of an attestation is evaluated on: the statement with the members that the reference
- * knows. A subject without a name has the empty one, as Go's types have it.
+ * knows. A subject without a name has the empty one, as Go's types have it. With `typed` the predicate is that Go type's:
+ * throws ERR_POLICY_DOCUMENT.
  */
-export function toDocument({ _type, predicateType, subject, predicate }: Statement): Buffer {
+export function toDocument(
+  { _type, predicateType, subject, predicate: attested }: Statement,
+  typed?: TypedPredicateName,
+): Buffer {
   const subjects = subject.map(({ name = '', digest }) => ({ name, digest }));
+  const predicate = typed === undefined ? attested : toTypedPredicate(typed, attested);
   return Buffer.from(JSON.stringify({ _type, predicateType, subject: subjects, predicate }));
 }
 

@@ -1,4 +1,6 @@
-import { matchesGlob } from './image-glob.ts';
+import { formatRepository } from '../model/image-reference.ts';
+import type { Repository } from '../model/image-reference.ts';
+import { compileGlob, matchesGlob } from './image-glob.ts';
 import type { ImageGlob } from './image-glob.ts';
 import type { LabelSelector, MatchRule } from './policy-schema.ts';
 
@@ -19,11 +21,34 @@ export interface PolicyScope {
 }
 
 /** True if a policy is about an image (`HOST/PATH@DIGEST`) in such an object: one glob, and one rule if there are any. */
-export function isInScope({ globs, match }: PolicyScope, image: string, workload: WorkloadKind): boolean {
-  return (
-    globs.some((glob) => matchesGlob(glob, image)) &&
-    (match.length === 0 || match.some((rule) => matchesWorkload(rule, workload)))
-  );
+export function isInScope(scope: PolicyScope, image: string, workload: WorkloadKind): boolean {
+  return matchesImage(scope, image) && matchesObject(scope, workload);
+}
+
+/** True if one of a policy's globs matches an image (`HOST/PATH@DIGEST`). */
+export function matchesImage({ globs }: PolicyScope, image: string): boolean {
+  return globs.some((glob) => matchesGlob(glob, image));
+}
+
+function matchesObject({ match }: PolicyScope, workload: WorkloadKind): boolean {
+  return match.length === 0 || match.some((rule) => matchesWorkload(rule, workload));
+}
+
+/** Stands for a digest that is not known yet. */
+export const anyDigest = `sha256:${'0'.repeat(64)}`;
+
+/** True if a policy may be about an image whose digest is not known yet; only a glob with a digest can disappoint. */
+export function mayBeInScope(scope: PolicyScope, repository: Repository, workload: WorkloadKind): boolean {
+  const name = formatRepository(repository);
+  const mayMatch =
+    matchesImage(scope, `${name}@${anyDigest}`) || scope.globs.some((glob) => namesDigestOf(glob, name));
+  return mayMatch && matchesObject(scope, workload);
+}
+
+/** True for a glob such as `HOST/PATH@sha256:4f53…` of that repository. */
+function namesDigestOf({ source }: ImageGlob, name: string): boolean {
+  const at = source.lastIndexOf('@');
+  return at > 0 && compileGlob(source.slice(0, at)).expression.matches(name);
 }
 
 /** As the reference: no wildcard for the group, and an empty version is none either. */

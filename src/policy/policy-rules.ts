@@ -59,9 +59,10 @@ function authorityFaults(authority: AuthoritySpec, path: string, namespace: stri
   if (given === 0) return [missingOneOf(...kinds)];
   if (given > 1) return [multipleOneOf(...kinds)];
   return [
-    ...(key === undefined ? [] : keyFaults(key, `${path}.key`, namespace)),
+    ...(key === undefined ? [] : keyFaults(key, `${path}.key`, { namespace })),
     ...(keyless === undefined ? [] : keylessFaults(keyless, `${path}.keyless`, namespace)),
     ...staticFaults(authority, path),
+    ...formatFaults(authority, path),
     ...(source.length > 1
       ? [invalidValue('source', `${path}.source`, 'only single source is supported')]
       : []),
@@ -92,6 +93,13 @@ function staticFaults(authority: AuthoritySpec, path: string): readonly FieldFau
   ];
 }
 
+/** The reference takes any other word for legacy, so that a slip of the pen changes what counts. */
+function formatFaults({ signatureFormat = '' }: AuthoritySpec, path: string): readonly FieldFault[] {
+  return ['', 'legacy', 'bundle'].includes(signatureFormat)
+    ? []
+    : [invalidValue(signatureFormat, `${path}.signatureFormat`, 'only [legacy,bundle] are supported')];
+}
+
 function sourceFaults({ oci = '', signaturePullSecrets = [] }: Source, path: string): readonly FieldFault[] {
   const why = oci === '' ? undefined : ociFault(oci);
   return [
@@ -102,17 +110,28 @@ function sourceFaults({ oci = '', signaturePullSecrets = [] }: Source, path: str
   ];
 }
 
-/** go-containerregistry's strict check of a repository, or of a registry alone. */
+const repositoryCharacters = 'abcdefghijklmnopqrstuvwxyz0123456789_-./';
+
+/** go-containerregistry's strict check of a repository, or of a registry alone where no host can be told. */
 function ociFault(oci: string): string | undefined {
   const slash = oci.indexOf('/');
-  const registry = slash === -1 ? oci : oci.slice(0, slash);
-  if (!URL.canParse(`https://${registry}`) || /[^\w.\-:[\]]/.test(registry)) {
-    return `registries must be valid RFC 3986 URI authorities: ${registry}`;
+  const host = oci.slice(0, Math.max(slash, 0));
+  if (!/[.:]/.test(host)) return registryFault(oci);
+  return repositoryFault(oci.slice(slash + 1)) ?? registryFault(host);
+}
+
+function registryFault(registry: string): string | undefined {
+  const isAuthority = /^[\w.~\-:[\]]+$/.test(registry) && URL.canParse(`https://${registry}`);
+  return isAuthority ? undefined : `registries must be valid RFC 3986 URI authorities: ${registry}`;
+}
+
+function repositoryFault(repository: string): string | undefined {
+  if (repository.length < 2 || repository.length > 255) {
+    return `repository must be between 2 and 255 characters in length: ${repository}`;
   }
-  const repository = slash === -1 ? '' : oci.slice(slash + 1);
-  return /[^a-z0-9_\-./]/.test(repository)
-    ? `repository can only contain the characters \`abcdefghijklmnopqrstuvwxyz0123456789_-./\`: ${repository}`
-    : undefined;
+  return /^[a-z\d_\-./]*$/.test(repository)
+    ? undefined
+    : `repository can only contain the characters \`${repositoryCharacters}\`: ${repository}`;
 }
 
 function attestationFaults(attestation: AttestationSpec, path: string): readonly FieldFault[] {
@@ -155,5 +174,8 @@ function remoteFaults(
     ...(url === '' ? [missingField(`${path}.url`)] : []),
     ...(url === '' || isUsable ? [] : [invalidValue(url, `${path}.url`, why)]),
     ...(sha256sum === '' ? [missingField(`${path}.sha256sum`)] : []),
+    ...(sha256sum === '' || /^[\da-f]{64}$/i.test(sha256sum)
+      ? []
+      : [invalidValue(sha256sum, `${path}.sha256sum`, 'not a SHA-256 in hex: no content would ever match')]),
   ];
 }

@@ -2,6 +2,11 @@ import { z } from 'zod';
 
 const text = z.string();
 
+/** As policy-controller's defaulter has it: an empty text is none. */
+function defaulted(value: string): z.ZodPipe<z.ZodDefault<z.ZodString>, z.ZodTransform<string, string>> {
+  return text.default('').transform((given) => (given === '' ? value : given));
+}
+
 const keyRef = z.strictObject({
   secretRef: z.strictObject({ name: text.exactOptional(), namespace: text.exactOptional() }).exactOptional(),
   data: text.exactOptional(),
@@ -103,7 +108,7 @@ export const clusterImagePolicyShape = z.strictObject({
       match: z.array(match).default([]),
       authorities: z.array(authority).default([]),
       policy: policyBody.exactOptional(),
-      mode: text.default('enforce'),
+      mode: defaulted('enforce'),
     })
     .prefault({}),
   status: z.unknown().optional(),
@@ -123,21 +128,21 @@ const transparencyLog = z.strictObject({
   publicKey: text.exactOptional(),
 });
 
-const repository = {
+const tufTargets = {
   root: text.exactOptional(),
-  targets: text.exactOptional(),
-  trustedRootTarget: text.exactOptional(),
+  targets: defaulted('targets'),
+  trustedRootTarget: defaulted('trusted_root.json'),
 };
 
-/** The shape of a TrustRoot. */
+/** The shape of a TrustRoot; what its fields may say is for trust-root-rules.ts. */
 export const trustRootShape = z.strictObject({
   apiVersion: z.literal('policy.sigstore.dev/v1alpha1'),
   kind: z.literal('TrustRoot'),
   metadata,
   spec: z
     .strictObject({
-      repository: z.strictObject({ ...repository, mirrorFS: text.exactOptional() }).exactOptional(),
-      remote: z.strictObject({ ...repository, mirror: text.exactOptional() }).exactOptional(),
+      repository: z.strictObject({ ...tufTargets, mirrorFS: text.exactOptional() }).exactOptional(),
+      remote: z.strictObject({ ...tufTargets, mirror: text.exactOptional() }).exactOptional(),
       sigstoreKeys: z
         .strictObject({
           certificateAuthorities: z.array(certificateAuthority).default([]),
@@ -160,4 +165,7 @@ export type KeyRef = NonNullable<AuthoritySpec['key']>;
 export type KeylessRef = NonNullable<AuthoritySpec['keyless']>;
 export type MatchRule = PolicySpec['match'][number];
 export type LabelSelector = NonNullable<MatchRule['selector']>;
-export type SigstoreKeys = NonNullable<z.output<typeof trustRootShape>['spec']['sigstoreKeys']>;
+export type TrustRootSpec = z.output<typeof trustRootShape>['spec'];
+export type SigstoreKeys = NonNullable<TrustRootSpec['sigstoreKeys']>;
+export type TufRepositorySpec = NonNullable<TrustRootSpec['repository']>;
+export type TufRemoteSpec = NonNullable<TrustRootSpec['remote']>;

@@ -5,6 +5,7 @@ import { readEvidence } from '../signing/evidence-material.ts';
 import type { AuthorityOutcome } from './authority-judgement.ts';
 import type { CompiledWholePolicy } from './compiled-policy.ts';
 import type { VerifiedPiece } from './evidence-finding.ts';
+import type { ImageConfigs } from './image-configs.ts';
 
 /** Fulcio's extensions for GitHub workflows (sigstore/fulcio, docs/oid-info.md), by the name in the document. */
 const workflowExtensions = {
@@ -17,11 +18,14 @@ const workflowExtensions = {
 
 /**
  * The document that the policy of a whole ClusterImagePolicy is evaluated on (policy-controller's PolicyResult): the
- * authorities that vouched, with their evidence, and the parts of the object that the policy asks for.
+ * authorities that vouched, with their evidence, and what of the object and the image's configs the policy asks for.
  */
 export function wholeDocument(
   outcomes: readonly AuthorityOutcome[],
-  object: Readonly<Record<string, unknown>>,
+  {
+    object,
+    config,
+  }: { readonly object: Readonly<Record<string, unknown>>; readonly config?: ImageConfigs | undefined },
   includes: CompiledWholePolicy['includes'],
 ): Buffer {
   const vouching = outcomes.filter(({ result }) => result.passed);
@@ -32,6 +36,7 @@ export function wholeDocument(
   return Buffer.from(
     JSON.stringify({
       authorityMatches,
+      ...(config === undefined ? {} : { config }),
       ...(includes.includeSpec === true ? { spec } : {}),
       ...(includes.includeObjectMeta === true ? { metadata } : {}),
       ...(includes.includeTypeMeta === true ? { typemeta: { apiVersion, kind } } : {}),

@@ -6,6 +6,16 @@ export interface WorkloadImage {
   readonly image: string;
   /** Path of the field, e.g. `spec.template.spec.initContainers[0].image`. */
   readonly path: string;
+  /** JSON pointer (RFC 6901) of the text itself. */
+  readonly pointer: string;
+}
+
+/** As whom a workload pulls its images. */
+export interface PullAccount {
+  /** Empty for the namespace's default. */
+  readonly serviceAccount: string;
+  /** Names under `imagePullSecrets`. */
+  readonly pullSecrets: readonly string[];
 }
 
 type JsonRecord = Readonly<Record<string, unknown>>;
@@ -44,18 +54,36 @@ export function workloadKindOf(object: JsonRecord): WorkloadKind {
 export function listWorkloadImages(object: JsonRecord): readonly WorkloadImage[] {
   const path = podSpecs.get(textOf(object['kind']));
   if (path === undefined) return [];
-  const spec = path.split('.').reduce<JsonRecord>((at, name) => recordOf(at[name]), object);
+  const spec = podSpecOf(object);
+  const pointer = `/${path.replaceAll('.', '/')}`;
   const containers = (['initContainers', 'containers', 'ephemeralContainers'] as const).flatMap((list) =>
     listOf(spec[list]).map((one, index) => ({
       image: textOf(one['image']),
       path: `${path}.${list}[${index}].image`,
+      pointer: `${pointer}/${list}/${index}/image`,
     })),
   );
   const volumes = listOf(spec['volumes']).map((volume, index) => ({
     image: textOf(recordOf(volume['image'])['reference']),
     path: `${path}.volumes[${index}].image`,
+    pointer: `${pointer}/volumes/${index}/image/reference`,
   }));
   return [...containers, ...volumes.filter(({ image }) => image !== '')];
+}
+
+/** As whom the Pods of a workload pull their images. */
+export function pullAccountOf(object: JsonRecord): PullAccount {
+  const spec = podSpecOf(object);
+  const names = listOf(spec['imagePullSecrets']).map(({ name }) => textOf(name));
+  return {
+    serviceAccount: textOf(spec['serviceAccountName']),
+    pullSecrets: names.filter((name) => name !== ''),
+  };
+}
+
+function podSpecOf(object: JsonRecord): JsonRecord {
+  const path = podSpecs.get(textOf(object['kind'])) ?? '';
+  return path.split('.').reduce<JsonRecord>((at, name) => recordOf(at[name]), object);
 }
 
 function recordOf(value: unknown): JsonRecord {

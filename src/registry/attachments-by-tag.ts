@@ -47,10 +47,16 @@ export interface AppendResult {
   readonly added: readonly boolean[];
 }
 
-/** The tag of cosign's layout: `sha256-<hex>.sig`. */
-export function attachmentTag(digest: Digest, kind: AttachmentKind): string {
+/** Options of {@link readAttachments}. */
+export interface ReadAttachmentsOptions extends CallOptions {
+  /** What the tag begins with, as cosign's COSIGN_TAG_PREFIX; absent: nothing. */
+  readonly tagPrefix?: string;
+}
+
+/** The tag of cosign's layout: `<prefix>sha256-<hex>.sig`. */
+export function attachmentTag(digest: Digest, kind: AttachmentKind, prefix = ''): string {
   const { algorithm, hex } = splitDigest(digest);
-  return `${algorithm}-${hex}.${kind}`;
+  return `${prefix}${algorithm}-${hex}.${kind}`;
 }
 
 /**
@@ -61,9 +67,9 @@ export async function readAttachments(
   store: ImageStore,
   target: PinnedImage,
   kind: AttachmentKind,
-  options: CallOptions,
+  options: ReadAttachmentsOptions,
 ): Promise<readonly Attachment[]> {
-  const tag = attachmentTag(target.digest, kind);
+  const tag = attachmentTag(target.digest, kind, options.tagPrefix);
   const stored = await store.getManifest(target.repository, tag, options);
   return stored === undefined ? [] : attachmentsOf(store, target, imageAt(stored, target, tag));
 }

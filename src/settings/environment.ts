@@ -10,6 +10,7 @@ export const environmentVariables = [
   { name: 'COSIGN_REPOSITORY', path: 'storage.repository' },
   { name: 'CHAINWRIGHT_LOG_LEVEL', path: 'telemetry.logLevel' },
   { name: 'CHAINWRIGHT_LOG_FORMAT', path: 'telemetry.logFormat' },
+  { name: 'CHAINWRIGHT_GELF_ADDRESS', path: 'telemetry.gelf.address' },
 ] as const;
 
 /** What the environment says, and the variable that said it by setting. An empty variable says nothing. */

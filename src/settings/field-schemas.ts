@@ -56,3 +56,11 @@ export function namespaceName(): z.ZodString {
     .max(63)
     .regex(/^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/, 'must be a name of a namespace');
 }
+
+/** Where a server listens: `HOST:PORT`, or `:PORT` for all interfaces. */
+export function listenAddress(): z.ZodString {
+  return z
+    .string()
+    .max(262)
+    .regex(/^(?:[\w.-]*|\[[\da-f:]+\]):\d{1,5}$/, 'must be HOST:PORT or :PORT');
+}

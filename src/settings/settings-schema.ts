@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { address, duration, filePath, namespaceName, objectName, repositoryName } from './field-schemas.ts';
+import { telemetrySchema } from './telemetry-schema.ts';
+import { webhookSchema } from './webhook-schema.ts';
 
 const provenance = z.strictObject({
   enabled: z.boolean().default(true).describe('Whether a provenance attestation is made for each run.'),
@@ -91,6 +93,11 @@ const trustedRoot = z.strictObject({
     .optional()
     .describe(
       'trusted_root.json with the keys of Fulcio, its CT log and Rekor; absent: the public Sigstore instance.',
+    ),
+  trustRootRef: objectName()
+    .optional()
+    .describe(
+      'Name of the TrustRoot object that counts where a policy names none; absent: file, or the public Sigstore instance.',
     ),
 });
 
@@ -207,23 +214,6 @@ const controller = z
   })
   .transform(({ holdDeletion, ...rest }) => ({ ...rest, holdDeletionMs: holdDeletion }));
 
-const telemetry = z.strictObject({
-  logLevel: z
-    .enum(['debug', 'info', 'warn', 'error'])
-    .default('info')
-    .describe('The least severe log lines that are written.'),
-  logFormat: z
-    .enum(['auto', 'json', 'text'])
-    .default('auto')
-    .describe('json: one object a line; text: for people; auto: text on a terminal, else json.'),
-  metricsAddress: z
-    .string()
-    .max(262)
-    .regex(/^(?:[\w.-]*|\[[\da-f:]+\]):\d{1,5}$/, 'must be HOST:PORT or :PORT')
-    .default(':9090')
-    .describe('Where /metrics, /healthz and /readyz are served; without a host on all interfaces.'),
-});
-
 /**
  * `spec` of a ChainwrightConfig, all optional: what is absent gets the default named here. The CRD carries the same
  * schema without the defaults, since a default that the API server fills in would outrank `chains-config`.
@@ -242,7 +232,8 @@ export const settingsSchema = z.strictObject({
     .describe('How registries are spoken to, one item per host.'),
   sbom: sbom.prefault({}).describe('Bills of materials.'),
   controller: controller.prefault({}).describe('How runs are worked off.'),
-  telemetry: telemetry.prefault({}).describe('Logs, metrics and health.'),
+  webhook: webhookSchema.prefault({}).describe('How images are judged at admission.'),
+  telemetry: telemetrySchema.prefault({}).describe('Logs, metrics and health.'),
 });
 
 /** What a source of settings may say: every field optional, durations as text. */

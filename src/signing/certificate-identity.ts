@@ -52,10 +52,18 @@ export function matching(source: string): TextMatch {
   }
 }
 
-/** Subject and issuer of a certificate. Throws ERR_VERIFY_IDENTITY where it has none, or contradicting ones. */
-export function readIdentity(certificate: X509Certificate): CertificateIdentity {
+/**
+ * Subject and issuer of a certificate. Throws ERR_VERIFY_IDENTITY where it has none, or contradicting ones; an issuer that
+ * is optional is empty where there is none.
+ */
+export function readIdentity(
+  certificate: X509Certificate,
+  { issuerIsOptional = false }: { readonly issuerIsOptional?: boolean } = {},
+): CertificateIdentity {
   try {
-    return { subject: readSubject(certificate), issuer: readIssuer(certificate) };
+    const issuer = readIssuer(certificate);
+    if (issuer === '' && !issuerIsOptional) throw new Error('it names no issuer');
+    return { subject: readSubject(certificate), issuer };
   } catch (error) {
     throw unidentified(messageOf(error), error);
   }
@@ -96,9 +104,7 @@ function readIssuer(certificate: X509Certificate): string {
   if (older !== undefined && newer !== undefined && older !== newer) {
     throw new Error('its two issuer extensions contradict each other');
   }
-  const issuer = newer ?? older;
-  if (issuer === undefined || issuer === '') throw new Error('it names no issuer');
-  return issuer;
+  return newer ?? older ?? '';
 }
 
 function readUtf8(der: Uint8Array | undefined): string | undefined {

@@ -1,6 +1,7 @@
 import { X509Certificate as NodeCertificate } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { X509Certificate } from '@sigstore/core';
+import { fingerprintOf } from '../model/signature.ts';
 import { readIdentity } from './certificate-identity.ts';
 import type { CertificateIdentity } from './certificate-identity.ts';
 import { translateFaults, verificationFault } from './verification-fault.ts';
@@ -12,6 +13,8 @@ export interface LeafCertificate {
   readonly identity: CertificateIdentity;
   readonly notBefore: Date;
   readonly notAfter: Date;
+  /** SHA-256 of the public key, hex. */
+  readonly fingerprint: string;
 }
 
 const codeSigningUsage = '1.3.6.1.5.5.7.3.3';
@@ -21,9 +24,13 @@ const understoodCritical = new Set(['2.5.29.15', '2.5.29.17', '2.5.29.19', '2.5.
 /**
  * Parses a signing certificate and makes the checks that @sigstore/verify leaves out: code signing among its usages,
  * no critical extension that nobody evaluates (RFC 5280 section 4.2), not an authority itself.
+ * With `issuerIsOptional` it may lack Fulcio's issuer extension, and the issuer is then the empty text.
  * Throws ERR_VERIFY_MALFORMED, ERR_VERIFY_CHAIN, ERR_VERIFY_IDENTITY.
  */
-export function parseLeafCertificate(der: Uint8Array): LeafCertificate {
+export function parseLeafCertificate(
+  der: Uint8Array,
+  options: { readonly issuerIsOptional?: boolean } = {},
+): LeafCertificate {
   return translateFaults(() => {
     const bytes = Buffer.from(der);
     const node = new NodeCertificate(bytes);
@@ -38,9 +45,10 @@ export function parseLeafCertificate(der: Uint8Array): LeafCertificate {
     return {
       der: bytes,
       publicKey: node.publicKey,
-      identity: readIdentity(certificate),
+      identity: readIdentity(certificate, options),
       notBefore: certificate.notBefore,
       notAfter: certificate.notAfter,
+      fingerprint: fingerprintOf(node.publicKey.export({ format: 'der', type: 'spki' })),
     };
   });
 }

@@ -2,6 +2,7 @@ import { X509Certificate, createPublicKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import type { TransparencyLogEntry } from '@sigstore/bundle';
 import { z } from 'zod';
+import { encodePem } from '../model/signature.ts';
 import { verificationFault } from './verification-fault.ts';
 
 const text = z.string().min(1);
@@ -51,7 +52,9 @@ export function requireEntryOfSigner(
       `log entries of kind ${kind} ${version} are not supported`,
     );
   }
-  const logged = readVerifier(entry, schema);
+  const bytes = readVerifier(entry, schema);
+  if (signer.certificateDer !== undefined && isCertificate(bytes, signer.certificateDer)) return;
+  const logged = parseVerifier(bytes);
   const isOurs =
     logged.certificateDer !== undefined && signer.certificateDer !== undefined
       ? logged.certificateDer.equals(signer.certificateDer)
@@ -61,30 +64,40 @@ export function requireEntryOfSigner(
   }
 }
 
-function readVerifier(
-  entry: TransparencyLogEntry,
-  schema: z.ZodType<string>,
-): { readonly publicKey: KeyObject; readonly certificateDer?: Buffer } {
-  try {
+function readVerifier(entry: TransparencyLogEntry, schema: z.ZodType<string>): Buffer {
+  return unlessMalformed(() => {
     const body: unknown = JSON.parse(entry.canonicalizedBody.toString('utf8'));
-    return parseVerifier(Buffer.from(schema.parse(body), 'base64'));
-  } catch (error) {
-    throw verificationFault('ERR_VERIFY_LOG_ENTRY', "the log entry's body is malformed", error);
-  }
+    return Buffer.from(schema.parse(body), 'base64');
+  });
+}
+
+/** True for the usual bytes of this very certificate, which need no parsing. */
+function isCertificate(bytes: Buffer, der: Uint8Array): boolean {
+  return bytes.equals(der) || bytes.equals(Buffer.from(encodePem('CERTIFICATE', der)));
 }
 
 /** Version 0.0.1 entries hold PEM, version 0.0.2 entries DER. */
 function parseVerifier(bytes: Buffer): { readonly publicKey: KeyObject; readonly certificateDer?: Buffer } {
   const isPem = bytes.subarray(0, 5).toString('latin1') === '-----';
   const isKey = isPem && bytes.includes('-----BEGIN PUBLIC KEY-----');
-  if (!isKey) {
-    try {
-      const certificate = new X509Certificate(bytes);
-      return { publicKey: certificate.publicKey, certificateDer: certificate.raw };
-    } catch (error) {
-      if (isPem) throw error;
-      // DER that is no certificate can still be a bare key.
+  return unlessMalformed(() => {
+    if (!isKey) {
+      try {
+        const certificate = new X509Certificate(bytes);
+        return { publicKey: certificate.publicKey, certificateDer: certificate.raw };
+      } catch (error) {
+        if (isPem) throw error;
+        // DER that is no certificate can still be a bare key.
+      }
     }
+    return { publicKey: createPublicKey(isPem ? bytes : { key: bytes, format: 'der', type: 'spki' }) };
+  });
+}
+
+function unlessMalformed<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw verificationFault('ERR_VERIFY_LOG_ENTRY', "the log entry's body is malformed", error);
   }
-  return { publicKey: createPublicKey(isPem ? bytes : { key: bytes, format: 'der', type: 'spki' }) };
 }

@@ -27,9 +27,17 @@ export function hashFor(key: KeyObject): 'sha256' | 'sha384' | 'sha512' | undefi
   });
 }
 
-/** Signature of `data` as cosign makes it with this kind of key; computed off the main thread. */
-export function signWith(privateKey: KeyObject, data: Uint8Array): Promise<Uint8Array> {
-  const algorithm = hashFor(privateKey) ?? null;
+/** A hash under a signature. */
+export type SignatureHash = 'sha224' | 'sha256' | 'sha384' | 'sha512';
+
+/** Signature of `data` as cosign makes it with this kind of key, or with `hash`; computed off the main thread. */
+export function signWith(
+  privateKey: KeyObject,
+  data: Uint8Array,
+  hash?: SignatureHash,
+): Promise<Uint8Array> {
+  const own = hashFor(privateKey);
+  const algorithm = own === undefined ? null : (hash ?? own);
   return new Promise((resolve, reject) => {
     sign(algorithm, data, privateKey, (error, signature) => {
       if (error === null) resolve(signature);
@@ -39,13 +47,19 @@ export function signWith(privateKey: KeyObject, data: Uint8Array): Promise<Uint8
 }
 
 /**
- * True if `signature` over `data` is valid. Besides {@link hashFor}'s hash SHA-256 is tried: older cosign releases and
- * Rekor's dsse entries use it with every curve.
+ * True if `signature` over `data` is valid with `hash`. Without one {@link hashFor}'s is tried, and SHA-256: older cosign
+ * releases and Rekor's dsse entries use it with every curve. Ed25519 knows no other hash than its own.
  */
-export function isSignatureValid(publicKey: KeyObject, data: Uint8Array, signature: Uint8Array): boolean {
+export function isSignatureValid(
+  publicKey: KeyObject,
+  data: Uint8Array,
+  signature: Uint8Array,
+  hash?: SignatureHash,
+): boolean {
   const own = hashFor(publicKey);
-  const hashes = own === undefined ? [null] : [...new Set([own, 'sha256'])];
-  return hashes.some((hash) => isValidWith(hash, publicKey, data, signature));
+  const usual = hash === undefined ? [...new Set([own, 'sha256'])] : [hash];
+  const hashes = own === undefined ? [null] : usual.map((one) => one ?? null);
+  return hashes.some((one) => isValidWith(one, publicKey, data, signature));
 }
 
 function isValidWith(

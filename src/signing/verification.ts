@@ -4,16 +4,19 @@ import type { TransparencyLogEntry } from '@sigstore/bundle';
 import { Verifier } from '@sigstore/verify';
 import type { TrustMaterial } from '@sigstore/verify';
 import { fingerprintOf } from '../model/signature.ts';
+import { requireIssuedBy } from './certificate-issuers.ts';
+import type { CertificateIssuers } from './certificate-issuers.ts';
 import { requireIdentity } from './certificate-identity.ts';
 import type { CertificateIdentity, IdentityMatch } from './certificate-identity.ts';
+import { CertificateMemory } from './certificate-memory.ts';
 import { readEvidence } from './evidence-material.ts';
 import type { Evidence, EvidenceMaterial } from './evidence-material.ts';
-import { parseLeafCertificate } from './leaf-certificate.ts';
 import type { LeafCertificate } from './leaf-certificate.ts';
 import { isIntotoV001, requireIntotoV001 } from './intoto-log-entry.ts';
 import { requireEntryOfSigner } from './log-entry-binding.ts';
 import { isSignatureValid } from './signature-algorithm.ts';
-import { instantAsTimestamp, toEntity } from './signed-entity.ts';
+import type { SignatureHash } from './signature-algorithm.ts';
+import { toEntity } from './signed-entity.ts';
 import type { TrustRoot } from './trust-root.ts';
 import { translateFaults, verificationFault } from './verification-fault.ts';
 
@@ -27,14 +30,23 @@ export interface VerificationDemands {
   readonly witness: 'log' | 'log-or-timestamp' | 'unsafe-none';
   /** Whether a certificate needs a signed certificate timestamp of a trusted log. */
   readonly requireSct: boolean;
+  /** Who may have issued the certificate; absent: the authorities of the trust root. */
+  readonly issuers?: CertificateIssuers;
   /** The present instant. */
   readonly at: Date;
+  /** Spares what was found out about a certificate before; absent: nothing is known. */
+  readonly certificates?: CertificateMemory;
 }
 
 /** By whom evidence must be signed: by one of some identities with a certificate, or with a given key. */
 export type ExpectedSigner =
   | { readonly kind: 'identity'; readonly anyOf: readonly IdentityMatch[] }
-  | { readonly kind: 'key'; readonly publicKey: KeyObject };
+  | {
+      readonly kind: 'key';
+      readonly publicKey: KeyObject;
+      /** The one hash that counts; absent: those that cosign uses with such a key. */
+      readonly hash?: SignatureHash;
+    };
 
 /** A log entry that was verified. */
 export interface VerifiedLogEntry {
@@ -75,11 +87,11 @@ export interface VerifiedEvidence {
  * _SCT, _KEY, _IDENTITY, _LOG_MISSING, _LOG_ENTRY, _SET, _INCLUSION_PROOF, _CHECKPOINT, _TIMESTAMP.
  */
 export function verifySignedEntity(
-  evidence: Evidence,
+  evidence: Evidence | EvidenceMaterial,
   signer: ExpectedSigner,
   demands: VerificationDemands,
 ): VerifiedEvidence {
-  if (signer.kind === 'key') return verifyByKey(evidence, signer.publicKey, demands);
+  if (signer.kind === 'key') return verifyByKey(evidence, signer, demands);
   const verified = verifyByCertificate(evidence, demands);
   requireIdentity(verified.signer.identity, signer.anyOf);
   return verified;
@@ -90,20 +102,25 @@ export function verifySignedEntity(
  * evidence by several policies. They must call `requireIdentity`.
  */
 export function verifyByCertificate(
-  evidence: Evidence,
+  evidence: Evidence | EvidenceMaterial,
   demands: VerificationDemands,
 ): VerifiedEvidence & { readonly signer: Extract<VerifiedSigner, { kind: 'certificate' }> } {
-  const material = readEvidence(evidence);
-  const leaf = parseLeafCertificate(certificateOf(material));
-  requireSignature(material, leaf.publicKey);
+  const material = toMaterial(evidence);
+  const { issuers, requireSct, trustRoot, certificates = new CertificateMemory() } = demands;
+  // Only Fulcio writes an OpenID issuer; the authority of an organisation may not.
+  const leaf = certificates.parse(certificateOf(material), { issuerIsOptional: issuers !== undefined });
+  requireSignature(material, leaf);
   const witnesses = readWitnesses(material, demands);
-  requireValidCertificate(leaf, witnesses.times.length === 0 ? [demands.at] : witnesses.times);
+  const times = witnesses.times.length === 0 ? [demands.at] : witnesses.times;
+  requireValidCertificate(leaf, times);
   for (const entry of witnesses.entries) {
     requireEntryOfSigner(entry, { publicKey: leaf.publicKey, certificateDer: leaf.der });
   }
-  runVerifier(material, witnesses, demands);
-  const { identity, der: certificateDer, notBefore, notAfter } = leaf;
-  const fingerprint = fingerprintOf(leaf.publicKey.export({ format: 'der', type: 'spki' }));
+  const trust = { times, requireSct, material: trustRoot.material };
+  if (issuers === undefined) certificates.requireTrusted(leaf, trust);
+  else requireIssuedBy(leaf, issuers, trust);
+  runVerifier(material, witnesses, demands, leaf);
+  const { identity, der: certificateDer, notBefore, notAfter, fingerprint } = leaf;
   return {
     ...toVerified(material, witnesses),
     signer: { kind: 'certificate', identity, certificateDer, notBefore, notAfter, fingerprint },
@@ -111,23 +128,31 @@ export function verifyByCertificate(
 }
 
 function verifyByKey(
-  evidence: Evidence,
-  publicKey: KeyObject,
+  evidence: Evidence | EvidenceMaterial,
+  key: SignatureKey,
   demands: VerificationDemands,
 ): VerifiedEvidence {
-  const material = readEvidence(evidence);
-  requireSignature(material, publicKey);
+  const { publicKey } = key;
+  const material = toMaterial(evidence);
+  requireSignature(material, key);
   const witnesses = readWitnesses(material, demands);
   for (const entry of witnesses.entries) requireEntryOfSigner(entry, { publicKey });
-  runVerifier(material, witnesses, demands, publicKey);
+  runVerifier(material, witnesses, demands, key);
   const fingerprint = fingerprintOf(publicKey.export({ format: 'der', type: 'spki' }));
   return { ...toVerified(material, witnesses), signer: { kind: 'key', fingerprint } };
 }
+
+/** What a signature is checked with. */
+type SignatureKey = Pick<Extract<ExpectedSigner, { kind: 'key' }>, 'publicKey' | 'hash'>;
 
 /** What vouches for the time of the signature; verified by {@link runVerifier} only. */
 interface Witnesses {
   readonly entries: readonly TransparencyLogEntry[];
   readonly times: readonly Date[];
+}
+
+function toMaterial(evidence: Evidence | EvidenceMaterial): EvidenceMaterial {
+  return 'layout' in evidence ? readEvidence(evidence) : evidence;
 }
 
 function certificateOf({ bundle }: EvidenceMaterial): Uint8Array {
@@ -139,8 +164,8 @@ function certificateOf({ bundle }: EvidenceMaterial): Uint8Array {
   throw verificationFault('ERR_VERIFY_CHAIN', 'it was signed with a bare key; a certificate is expected');
 }
 
-function requireSignature(material: EvidenceMaterial, publicKey: KeyObject): void {
-  if (isSignatureValid(publicKey, material.signedBytes, material.signature)) return;
+function requireSignature(material: EvidenceMaterial, { publicKey, hash }: SignatureKey): void {
+  if (isSignatureValid(publicKey, material.signedBytes, material.signature, hash)) return;
   throw verificationFault('ERR_VERIFY_SIGNATURE', 'the signature does not match the content');
 }
 
@@ -193,28 +218,19 @@ function isoOf(time: Date): string {
 function runVerifier(
   material: EvidenceMaterial,
   { entries, times }: Witnesses,
-  demands: VerificationDemands,
-  publicKey?: KeyObject,
+  { trustRoot, witness }: VerificationDemands,
+  { publicKey }: SignatureKey,
 ): void {
-  const { trustRoot, witness, requireSct, at } = demands;
-  const isUnwitnessed = times.length === 0 && publicKey === undefined;
-  const known = entries.filter((entry) => !isIntotoV001(entry));
+  const readable = entries.filter((entry) => !isIntotoV001(entry));
   for (const entry of entries.filter(isIntotoV001)) requireIntotoV001(entry, material.payload, trustRoot);
-  const verifier = new Verifier(
-    publicKey === undefined ? trustRoot.material : withKey(trustRoot, publicKey),
-    {
-      tlogThreshold: witness === 'log' && known.length === entries.length ? 1 : 0,
-      ctlogThreshold: requireSct ? 1 : 0,
-      timestampThreshold: times.length === 0 && !isUnwitnessed ? 0 : 1,
-    },
-  );
+  const verifier = new Verifier(withKey(trustRoot, publicKey), {
+    tlogThreshold: witness === 'log' && readable.length === entries.length ? 1 : 0,
+    timestampThreshold: times.length === 0 ? 0 : 1,
+  });
   translateFaults(() => {
-    const entity = toEntity(material);
-    const timestamps = isUnwitnessed
-      ? [instantAsTimestamp(at)]
-      : timestampsOf(entity.timestamps, entries.length > 0);
-    const key = publicKey === undefined ? entity.key : ({ $case: 'public-key', hint: '' } as const);
-    verifier.verify({ ...entity, key, timestamps, tlogEntries: known });
+    const entity = toEntity(material, publicKey);
+    const timestamps = timestampsOf(entity.timestamps, entries.length > 0);
+    verifier.verify({ ...entity, timestamps, tlogEntries: readable });
   });
 }
 

@@ -1,7 +1,8 @@
 import { createServer } from 'node:http';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { AppError, messageOf } from '../model/errors.ts';
-import type { MetricsPage } from './metrics.ts';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { messageOf } from '../model/errors.ts';
+import { addressOf, listenOn } from './listening.ts';
+import type { MetricsPage } from './operation-metrics.ts';
 
 /** Gives what is wrong in a few words, or `undefined` where all is well. A throw counts as wrong. */
 export type HealthCheck = () => string | undefined | Promise<string | undefined>;
@@ -44,12 +45,15 @@ interface Page {
 
 /** Serves `/healthz`, `/readyz` and `/metrics`. Throws ERR_HEALTH_ADDRESS, ERR_HEALTH_LISTEN. */
 export async function startHealthServer(options: HealthServerOptions): Promise<HealthServer> {
-  const { host, port } = parseListenAddress(options.address);
   const server = createServer(serverBounds, (request, response) => {
     void answer(request, response, options);
   });
   server.maxConnections = maxConnections;
-  await listen(server, host, port);
+  await listenOn(server, options.address, {
+    malformed: 'ERR_HEALTH_ADDRESS',
+    refused: 'ERR_HEALTH_LISTEN',
+    setting: 'telemetry.metricsAddress',
+  });
   const close = async (): Promise<void> => {
     await new Promise<void>((resolve) => {
       server.close(() => {
@@ -59,44 +63,6 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
     });
   };
   return { address: addressOf(server), close, [Symbol.asyncDispose]: close };
-}
-
-function parseListenAddress(address: string): { readonly host: string | undefined; readonly port: number } {
-  const [, host = '', port] = /^(\[[\da-f:]+\]|[\w.-]*):(\d{1,5})$/.exec(address) ?? [];
-  if (port === undefined || Number(port) > 65_535) {
-    throw new AppError(
-      'ERR_HEALTH_ADDRESS',
-      `"${address.slice(0, 100)}" is no address of the form HOST:PORT`,
-      {
-        kind: 'permanent',
-        remedy: 'Set telemetry.metricsAddress to HOST:PORT or :PORT.',
-      },
-    );
-  }
-  return { host: host === '' ? undefined : host.replaceAll(/[[\]]/g, ''), port: Number(port) };
-}
-
-function listen(server: Server, host: string | undefined, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error) => {
-      const where = `${host ?? ''}:${port}`;
-      reject(
-        new AppError('ERR_HEALTH_LISTEN', `cannot listen on ${where}: ${messageOf(error)}`, {
-          kind: 'permanent',
-          object: where,
-          remedy: 'Set telemetry.metricsAddress to a free address.',
-          cause: error,
-        }),
-      );
-    });
-    server.listen({ host, port }, resolve);
-  });
-}
-
-function addressOf(server: Server): string {
-  const bound = server.address();
-  if (bound === null || typeof bound === 'string') return String(bound);
-  return bound.family === 'IPv6' ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
 }
 
 async function answer(

@@ -12,8 +12,9 @@ export interface LogEvent {
   readonly fields: LogFields;
 }
 
-// A value longer than this is a body that should not have been logged.
+// A value longer than this is a body that should not have been logged; an explanation of a decision may be long.
 const maxValueLength = 4096;
+const maxExplanationLength = 32_768;
 const reserved: ReadonlySet<string> = new Set(['time', 'level', 'message']);
 const colours: Readonly<Record<LogLevel, number>> = { error: 31, warn: 33, info: 32, debug: 90 };
 
@@ -34,17 +35,22 @@ export function formatText(event: LogEvent, options: { readonly colour: boolean 
   return [paint(clock, 90), paint(level.toUpperCase().padEnd(5), colours[level]), message, ...rest].join(' ');
 }
 
-function presentFields(fields: LogFields): readonly (readonly [string, string | number | boolean])[] {
+/** The fields that have a value, as text, number or boolean of bounded length. */
+export function presentFields(
+  fields: LogFields,
+): readonly (readonly [name: string, value: string | number | boolean])[] {
   return Object.entries(fields).flatMap(([name, value]) =>
-    value === undefined ? [] : [[name, printable(value)]],
+    value === undefined
+      ? []
+      : [[name, printable(value, name === 'explanation' ? maxExplanationLength : maxValueLength)]],
   );
 }
 
 // The types promise primitives; a value that came in by a cast must not make logging throw.
-function printable(value: unknown): string | number | boolean {
+function printable(value: unknown, maxLength: number): string | number | boolean {
   if (typeof value === 'number' || typeof value === 'boolean') return value;
   const text = value instanceof Error ? value.message : String(value);
-  return text.length > maxValueLength ? `${text.slice(0, maxValueLength)}...` : text;
+  return text.length > maxLength ? `${text.slice(0, maxLength)}...` : text;
 }
 
 function quoteText(value: string | number | boolean): string {

@@ -1,7 +1,6 @@
-import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseAllDocuments } from 'yaml';
 import { builtPath, ensureBuilt } from '../../hack/stack/build/binaries.ts';
 import { identityToken, kubectl } from '../../hack/stack/stack.ts';
 import type { Stack } from '../../hack/stack/stack.ts';
@@ -10,6 +9,7 @@ import { writeAccountKubeconfig } from './account-kubeconfig.ts';
 import { Child } from './child.ts';
 import { freePort } from './free-port.ts';
 import type { KubeApi } from './kube-api.ts';
+import { administratorBinding, readConfigMaps } from './peer-objects.ts';
 import type { ProcessUsage } from './process-usage.ts';
 import { readUsage } from './process-usage.ts';
 import { createNamespace, deleteNamespace } from './test-namespace.ts';
@@ -99,7 +99,7 @@ async function applyConfiguration(stack: Stack, namespace: string, folder: strin
   const tokenFile = join(folder, 'oidc-token');
   // It sends the file as it is: a newline at its end would be part of the header.
   await writeFile(tokenFile, await identityToken(), { mode: 0o600 });
-  const objects = await ownConfigMaps(namespace);
+  const objects = await readConfigMaps(builtPath(config), namespace, ['chains-config']);
   const settings = {
     'artifacts.taskrun.format': 'slsa/v1',
     'artifacts.taskrun.storage': 'oci',
@@ -121,32 +121,12 @@ async function applyConfiguration(stack: Stack, namespace: string, folder: strin
     metadata: { name: 'chains-config', namespace },
     data: settings,
   };
-  const binding = {
-    apiVersion: 'rbac.authorization.k8s.io/v1',
-    kind: 'ClusterRoleBinding',
-    metadata: { name: namespace },
-    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
-    subjects: [{ kind: 'ServiceAccount', name: 'default', namespace }],
+  const list = {
+    apiVersion: 'v1',
+    kind: 'List',
+    items: [...objects, chainsConfig, administratorBinding(namespace)],
   };
-  const list = { apiVersion: 'v1', kind: 'List', items: [...objects, chainsConfig, binding] };
   await kubectl(['apply', '--server-side', '-f', '-'], JSON.stringify(list));
-}
-
-interface Manifest {
-  readonly kind?: string;
-  readonly metadata: { readonly name: string };
-}
-
-// Logging, leader election and so on, as released, but in the peer's own namespace.
-async function ownConfigMaps(namespace: string): Promise<readonly Manifest[]> {
-  const folder = builtPath(config);
-  const names = (await readdir(folder)).filter((name) => name.endsWith('.yaml'));
-  const texts = await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')));
-  return texts
-    .flatMap((text) => parseAllDocuments(text).map((document) => document.toJS() as Manifest | null))
-    .filter((object) => object !== null)
-    .filter(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name !== 'chains-config')
-    .map((object) => ({ ...object, metadata: { ...object.metadata, namespace } }));
 }
 
 async function environment(

@@ -20,11 +20,21 @@ export interface KubeObject {
 /** An answer of the API server that is no success. */
 class KubeApiError extends Error {
   readonly status: number;
+  readonly body: string;
 
   constructor(status: number, what: string, body: string) {
-    super(`${what}: ${status} ${body.slice(0, 400)}`);
+    super(`${what}: ${status} ${body.slice(0, 4000)}`);
     this.status = status;
+    this.body = body;
   }
+}
+
+/** What became of a write. */
+export interface WriteOutcome {
+  /** As it was written; absent if it was refused. */
+  readonly object?: KubeObject;
+  /** Why it was refused, whole, with the HTTP status; absent if it was not. */
+  readonly refusal?: { readonly status: number; readonly message: string };
 }
 
 interface AdminConfig {
@@ -38,6 +48,7 @@ interface AdminConfig {
 
 const contentTypes = {
   merge: 'application/merge-patch+json',
+  patch: 'application/json-patch+json',
   json: 'application/json',
 } as const;
 
@@ -99,6 +110,21 @@ export class KubeApi implements AsyncDisposable {
 
   async mergePatch(path: string, body: unknown): Promise<KubeObject> {
     return (await this.#send('PATCH', path, body, contentTypes.merge)) as KubeObject;
+  }
+
+  async jsonPatch(path: string, operations: readonly unknown[]): Promise<KubeObject> {
+    return (await this.#send('PATCH', path, operations, contentTypes.patch)) as KubeObject;
+  }
+
+  /** Tells what became of a write instead of throwing what the API server answers. */
+  async attempt(write: (api: KubeApi) => Promise<KubeObject>): Promise<WriteOutcome> {
+    try {
+      return { object: await write(this) };
+    } catch (error) {
+      if (!(error instanceof KubeApiError)) throw error;
+      const { message } = JSON.parse(error.body) as { readonly message: string };
+      return { refusal: { status: error.status, message } };
+    }
   }
 
   /** Deletes an object or a collection; one that is not there is no error. */

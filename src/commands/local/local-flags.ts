@@ -5,11 +5,15 @@ import type { Settings, SettingsInput } from '../../settings/settings-schema.ts'
 import type { GivenSecrets } from '../wiring/signer.ts';
 
 /** Flags of `chainwright local`, as they are given. */
-export interface LocalFlags {
+export interface LocalFlags extends SigningFlags {
   readonly taskruns: string;
   readonly store: string;
   readonly state?: string;
   readonly once?: boolean;
+}
+
+/** Flags of every command that signs. */
+export interface SigningFlags {
   readonly config?: string;
   readonly identityToken?: string;
   readonly oidcIssuer?: string;
@@ -26,7 +30,7 @@ export interface LocalFlags {
  * ERR_USAGE_SIGNER.
  */
 export async function readSecrets(
-  { identityToken, key }: LocalFlags,
+  { identityToken, key }: SigningFlags,
   password: string | undefined,
 ): Promise<GivenSecrets> {
   if (key !== undefined && identityToken !== undefined) {
@@ -47,7 +51,7 @@ async function isFile(path: string): Promise<boolean> {
 }
 
 /** What the flags say of settings; absent ones say nothing. Throws ERR_USAGE_BOOLEAN. */
-export function settingsOf(flags: LocalFlags, secrets: GivenSecrets): SettingsInput {
+export function settingsOf(flags: SigningFlags, secrets: GivenSecrets): SettingsInput {
   const { rekorUrl, tlogUpload, trustedRoot, logLevel } = flags;
   return {
     signer: signerOf(flags, secrets),
@@ -61,7 +65,7 @@ export function settingsOf(flags: LocalFlags, secrets: GivenSecrets): SettingsIn
 }
 
 function signerOf(
-  { identityToken, key, fulcioUrl, oidcIssuer }: LocalFlags,
+  { identityToken, key, fulcioUrl, oidcIssuer }: SigningFlags,
   secrets: GivenSecrets,
 ): SettingsInput['signer'] {
   const tokenFile = secrets.identityToken === undefined ? identityToken : undefined;
@@ -76,10 +80,11 @@ function signerOf(
   };
 }
 
-function parseBoolean(text: string): boolean {
+/** A value of a flag. Throws ERR_USAGE_BOOLEAN. */
+export function parseBoolean(text: string): boolean {
   if (text === 'true' || text === 'false') return text === 'true';
   throw new AppError('ERR_USAGE_BOOLEAN', `"${text.slice(0, 80)}" is neither true nor false`, {
     kind: 'permanent',
-    remedy: 'Write --tlog-upload=true or --tlog-upload=false.',
+    remedy: 'Write the flag with =true or =false.',
   });
 }

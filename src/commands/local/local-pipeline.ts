@@ -10,10 +10,10 @@ import {
   buildPolicyOf,
   createAttestationParts,
   createRegistries,
-  createSbomGenerator,
   createStatementSources,
   hostTrustOf,
 } from '../wiring/attestation.ts';
+import { createBomGenerator } from '../wiring/sbom.ts';
 import type { Environment } from '../wiring/cluster.ts';
 import { Dispatchers } from '../wiring/dispatchers.ts';
 import { ScopedStore } from '../wiring/evidence-store.ts';
@@ -67,8 +67,9 @@ export async function openLocalPipeline(options: LocalPipelineOptions): Promise<
   const signer = await createSigner({ settings, dispatchers, clock, secrets, signal });
   const records = new RecordFolder(join(state, 'records'));
   const parts = { settings, dispatchers, signer, trustRoot, records, metrics, clock, log };
-  const generator = createSbomGenerator(settings, packageVersion());
-  if (generator !== undefined) closing.use(generator);
+  const generator = settings.sbom.enabled
+    ? closing.use(createBomGenerator(settings, packageVersion()))
+    : undefined;
   const catalogue = new RunCatalogue();
   const signing = new LocalSigning({
     catalogue,

@@ -1,5 +1,5 @@
 import PQueue from 'p-queue';
-import { backOffMs } from '../../kube/back-off.ts';
+import { backOffMs } from '../../model/back-off.ts';
 import type { Clock } from '../../model/clock.ts';
 import { isAppError, isPassing, messageOf } from '../../model/errors.ts';
 import type { Settings } from '../../settings/settings-schema.ts';

@@ -7,8 +7,8 @@ import type { PolicyFiles } from './policy-files.ts';
 export function referencesOf(files: PolicyFiles): JudgingOptions['references'] {
   const roots = new Map(
     files.trustRoots.map(({ value }) => {
-      const { name, trustRoot } = parseTrustRootObject(value);
-      return [name, trustRoot] as const;
+      const object = parseTrustRootObject(value);
+      return [object.name, object] as const;
     }),
   );
   const later = <Value>(find: () => Value): Promise<Value> => Promise.resolve().then(find);

@@ -1,17 +1,23 @@
-import { AppError } from '../../model/errors.ts';
+import { AppError, isAppError } from '../../model/errors.ts';
 import { formatRepository, parseImageReference } from '../../model/image-reference.ts';
 import type { ImageReference, PinnedImage } from '../../model/image-reference.ts';
 import type { ClusterImagePolicy } from '../../policy/cluster-image-policy.ts';
 import type { CompiledClusterPolicy } from '../../policy/compiled-policy.ts';
 import { openPolicyEngine } from '../../policy/evaluation/policy-engine.ts';
+import { compileGlob } from '../../policy/image-glob.ts';
 import { judgeImage } from '../../policy/image-judge.ts';
 import type { JudgedImage, NoMatchPolicy } from '../../policy/image-judge.ts';
 import type { ImageJudgement } from '../../policy/judgement.ts';
 import { compileClusterPolicy } from '../../policy/policy-compiler.ts';
+import { isInScope } from '../../policy/policy-matching.ts';
 import type { PolicyReferences } from '../../policy/policy-references.ts';
+import { unusableTrustRoot } from '../../policy/trust-root-fault.ts';
+import type { TrustRootObject } from '../../policy/trust-root-object.ts';
+import { loadTrustRootObject } from '../../policy/trust-root-source.ts';
 import type { ImageStore } from '../../registry/image-store.ts';
 import { openLayoutStore } from '../../registry/oci-layout-store.ts';
 import type { Settings } from '../../settings/settings-schema.ts';
+import { CertificateMemory } from '../../signing/certificate-memory.ts';
 import { loadTrustRoot } from '../../signing/trust-root.ts';
 import type { TrustRoot } from '../../signing/trust-root.ts';
 import { systemClock } from '../../telemetry/system-clock.ts';
@@ -22,6 +28,7 @@ import { parseStoreAddress } from '../wiring/evidence-store.ts';
 import { trustedFilesOf } from '../wiring/process-log.ts';
 import { userCredentials } from '../wiring/run-credentials.ts';
 import { openTrustRoot } from '../wiring/trust.ts';
+import { openRemoteReferences } from './remote-references.ts';
 
 /** What judging images on the command line is made from. */
 export interface JudgingOptions {
@@ -32,11 +39,15 @@ export interface JudgingOptions {
   /** Where images lie, if not in their registries: `oci-layout:DIR`. */
   readonly store?: string | undefined;
   readonly policies: readonly ClusterImagePolicy[];
+  /** Policies besides, which cannot be compiled and deny what they are about. */
+  readonly broken?: readonly CompiledClusterPolicy[];
   /** What the policies refer to, besides the default trust root. */
-  readonly references: Omit<PolicyReferences, 'findTrustRoot'> & {
-    readonly findNamedTrustRoot: (name: string) => TrustRoot | undefined;
+  readonly references: Omit<PolicyReferences, 'findTrustRoot' | 'fetchRemotePolicy' | 'findKmsKey'> & {
+    readonly findNamedTrustRoot: (name: string) => TrustRootObject | undefined;
   };
   readonly noMatch: NoMatchPolicy;
+  /** `all` for a report of all evidence; absent: as much as the webhook looks at. */
+  readonly evidence?: 'all' | 'enough';
   readonly signal: AbortSignal;
   /** Takes what has to be closed at the end. */
   readonly closing: AsyncDisposableStack;
@@ -46,23 +57,36 @@ export interface JudgingOptions {
 export type Judging = (asked: Omit<JudgedImage, 'pinned'>) => Promise<ImageJudgement>;
 
 /**
- * Opens store and evaluators and compiles the policies. The judging it gives resolves tags as the webhook does. Throws
- * ERR_USAGE_STORE, ERR_TRUST_ROOT, ERR_POLICY_IMAGE_ABSENT, ERR_USAGE_IMAGE, and passing faults.
+ * Opens store and evaluators. The judging it gives resolves tags as the webhook does, and compiles each policy once, when
+ * an image is judged that it is about. Both throw ERR_USAGE_STORE, ERR_TRUST_ROOT, ERR_POLICY_IMAGE_ABSENT, ERR_USAGE_IMAGE, and passing faults.
  */
 export async function openJudging(options: JudgingOptions): Promise<Judging> {
-  const { policies, references, noMatch, signal, closing } = options;
+  const { policies, references, noMatch, evidence = 'enough', signal, closing } = options;
+  const certificates = new CertificateMemory();
   const store = await openStore(options);
   const engine = closing.use(openPolicyEngine({ clock: systemClock }));
   const defaultRoot = lazily(() => openDefaultTrustRoot(options));
-  const findTrustRoot: PolicyReferences['findTrustRoot'] = async (name) =>
-    name === undefined ? defaultRoot() : references.findNamedTrustRoot(name);
-  const parts = { engine, references: { ...references, findTrustRoot }, signal };
-  const compiled: readonly CompiledClusterPolicy[] = await Promise.all(
-    policies.map((policy) => compileClusterPolicy(policy, parts)),
-  );
+  const findTrustRoot: PolicyReferences['findTrustRoot'] = async (name) => {
+    const wanted = name ?? defaultReferenceOf(options);
+    if (wanted === undefined) return defaultRoot();
+    return openNamedTrustRoot(wanted, options);
+  };
+  const allReferences = { ...references, ...openRemoteReferences(options), findTrustRoot };
+  const parts = { engine, references: allReferences, signal };
+  const prepared = policies.map((policy) => ({
+    globs: policy.images.map(compileGlob),
+    match: policy.match,
+    compile: lazily(() => compileClusterPolicy(policy, parts)),
+  }));
   return async (asked) => {
     const pinned = await pin(asked.image, store, signal);
-    return judgeImage({ ...asked, pinned }, compiled, { store, clock: systemClock, noMatch, signal });
+    const name = `${formatRepository(pinned.repository)}@${pinned.digest}`;
+    // What other policies refer to may be away: that is no matter here.
+    const meant = prepared.filter((policy) => isInScope(policy, name, asked.workload));
+    const compiled = await Promise.all(meant.map(({ compile }) => compile()));
+    const all = [...compiled, ...(options.broken ?? [])];
+    const parts = { store, clock: systemClock, noMatch, certificates, evidence, signal };
+    return judgeImage({ ...asked, pinned }, all, parts);
   };
 }
 
@@ -82,6 +106,11 @@ async function openStore({ settings, environment, store, closing }: JudgingOptio
   return registries.withCredentials(userCredentials(environment));
 }
 
+/** The TrustRoot object that is the default, unless the command line names a file. */
+function defaultReferenceOf({ trustedRoot, settings }: JudgingOptions): string | undefined {
+  return trustedRoot === undefined ? settings.trustedRoot.trustRootRef : undefined;
+}
+
 async function openDefaultTrustRoot({
   trustedRoot,
   settings,
@@ -90,6 +119,26 @@ async function openDefaultTrustRoot({
   return trustedRoot === undefined
     ? openTrustRoot(settings, { signal })
     : loadTrustRoot(trustedRoot, { signal });
+}
+
+async function openNamedTrustRoot(
+  name: string,
+  { references, environment, settings, signal }: JudgingOptions,
+): Promise<TrustRoot | undefined> {
+  try {
+    const object = references.findNamedTrustRoot(name);
+    if (object === undefined) return undefined;
+    await using dispatchers = await Dispatchers.open({
+      caFiles: trustedFilesOf(environment),
+      hosts: hostTrustOf(settings),
+    });
+    const { host } = new URL(object.spec.remote?.mirror ?? 'https://none.invalid');
+    const dispatcher = dispatchers.for(host);
+    return await loadTrustRootObject(object, { dispatcher, clock: systemClock, signal });
+  } catch (error) {
+    // As the webhook says it, which has to go on; whoever asks by hand waits for what is passing.
+    throw isAppError(error) && error.kind === 'permanent' ? unusableTrustRoot(name, error.message) : error;
+  }
 }
 
 /** Policies that name their own trust root, or none, spare the way to the public one. */

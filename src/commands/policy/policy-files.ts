@@ -1,5 +1,11 @@
 import { AppError } from '../../model/errors.ts';
 import type { NoMatchPolicy } from '../../policy/image-judge.ts';
+import {
+  entryOfConfigMap,
+  entryOfSecret,
+  noMatchPolicyOf,
+  policyRulesName,
+} from '../../policy/referenced-data.ts';
 import { isWorkload } from '../../policy/workload-images.ts';
 import { readInput } from '../wiring/input-file.ts';
 import { readObjects } from '../wiring/task-run-documents.ts';
@@ -21,12 +27,14 @@ export interface PolicyFiles {
 }
 
 const policyGroup = 'policy.sigstore.dev/';
-const controllerConfig = 'config-policy-controller';
 
-/** Reads files, `-` being standard input. Throws ERR_USAGE_FILE, ERR_USAGE_POLICY (no YAML or JSON, no policy). */
+/**
+ * Reads files, `-` being standard input. Throws ERR_USAGE_FILE, ERR_USAGE_POLICY (no YAML or JSON; no policy, unless
+ * `needsPolicy` is false).
+ */
 export async function readPolicyFiles(
   names: readonly string[],
-  options: { readonly signal: AbortSignal },
+  options: { readonly signal: AbortSignal; readonly needsPolicy?: boolean },
 ): Promise<PolicyFiles> {
   const found = await Promise.all(
     names.map(async (name) => {
@@ -39,7 +47,8 @@ export async function readPolicyFiles(
   const ofKind = (isWanted: (object: FoundObject) => boolean): readonly FileObject[] =>
     objects.filter(isWanted).map(({ file, value }) => ({ file, value }));
   const policies = ofKind(isOfGroup('ClusterImagePolicy'));
-  if (policies.length === 0) throw policyFileFault(names.join(', '), 'holds no ClusterImagePolicy');
+  if (policies.length === 0 && options.needsPolicy !== false)
+    throw policyFileFault(names.join(', '), 'holds no ClusterImagePolicy');
   return {
     policies,
     trustRoots: ofKind(isOfGroup('TrustRoot')),
@@ -56,34 +65,17 @@ function isOfGroup(wanted: string): (object: FoundObject) => boolean {
 
 /** The one entry of a Secret in the files. Throws ERR_POLICY_REFERENCE. */
 export function secretIn({ secrets }: PolicyFiles, name: string): string {
-  const secret = named(secrets, name);
-  const plain = Object.values(recordOf(secret?.['stringData'])).map(String);
-  const encoded = Object.values(recordOf(secret?.['data'])).map((value) =>
-    Buffer.from(String(value), 'base64').toString('utf8'),
-  );
-  const [entry, another] = [...plain, ...encoded];
-  if (secret === undefined) throw unresolved(name, `secret "${name}" not found`);
-  if (entry === undefined) throw unresolved(name, `secret "${name}" contains no data`);
-  if (another !== undefined) {
-    throw unresolved(name, `secret "${name}" contains multiple data entries, only one is supported`);
-  }
-  return entry;
+  return entryOfSecret(name, named(secrets, name));
 }
 
 /** An entry of a ConfigMap in the files. Throws ERR_POLICY_REFERENCE. */
 export function configMapEntryIn({ configMaps }: PolicyFiles, name: string, key: string): string {
-  const configMap = named(configMaps, name);
-  if (configMap === undefined) throw unresolved(name, `configmap "${name}" not found`);
-  const data = recordOf(configMap['data']);
-  const value = Object.hasOwn(data, key) ? data[key] : undefined;
-  if (typeof value === 'string') return value;
-  throw unresolved(name, `configmap "${name}" does not contain key ${key}`);
+  return entryOfConfigMap(name, key, named(configMaps, name));
 }
 
 /** `no-match-policy` of the ConfigMap `config-policy-controller`, if it is among the files; else deny. */
 export function noMatchPolicyIn({ configMaps }: PolicyFiles): NoMatchPolicy {
-  const value = recordOf(named(configMaps, controllerConfig)?.['data'])['no-match-policy'];
-  return value === 'allow' || value === 'warn' ? value : 'deny';
+  return noMatchPolicyOf(named(configMaps, policyRulesName)).noMatch;
 }
 
 function named(objects: readonly FileObject[], name: string): FileObject['value'] | undefined {
@@ -100,13 +92,5 @@ function policyFileFault(file: string, why: string, cause?: unknown): AppError {
     object: file,
     remedy: 'Give ClusterImagePolicy objects of policy.sigstore.dev as YAML or JSON.',
     ...(cause === undefined ? {} : { cause }),
-  });
-}
-
-function unresolved(name: string, why: string): AppError {
-  return new AppError('ERR_POLICY_REFERENCE', why, {
-    kind: 'permanent',
-    object: name,
-    remedy: 'Give the object among the files too.',
   });
 }

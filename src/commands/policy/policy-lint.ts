@@ -1,14 +1,15 @@
-import { isAppError } from '../../model/errors.ts';
+import { isAppError, isPassing, messageOf } from '../../model/errors.ts';
 import type { AppError } from '../../model/errors.ts';
 import { nameOf, readClusterImagePolicy } from '../../policy/cluster-image-policy.ts';
 import type { ClusterImagePolicy } from '../../policy/cluster-image-policy.ts';
 import type { PolicyEngine } from '../../policy/evaluation/policy-engine.ts';
 import { formatFieldFaults } from '../../policy/field-fault.ts';
+import type { PolicyBody } from '../../policy/policy-schema.ts';
 import { listPolicyBodies, listPolicyWarnings } from '../../policy/policy-warnings.ts';
 import { parseTrustRootObject } from '../../policy/trust-root-object.ts';
-import { listUnsupportedFields } from '../../policy/unsupported-field.ts';
 import { configMapEntryIn } from './policy-files.ts';
 import type { FileObject, PolicyFiles } from './policy-files.ts';
+import type { RemoteReferences } from './remote-references.ts';
 
 /** What was found in one object. */
 export interface LintedObject {
@@ -27,10 +28,12 @@ export interface LintedObject {
 export interface LintParts {
   readonly engine: PolicyEngine;
   readonly namespace: string;
+  /** Policies at https addresses, as their text. */
+  readonly remote: Pick<RemoteReferences, 'fetchRemotePolicy'>;
   readonly signal: AbortSignal;
 }
 
-/** Checks every policy and trust root of the files, without cluster or registry. */
+/** Checks every policy and trust root of the files, without cluster or registry; texts at https addresses are fetched. */
 export async function lintPolicies(files: PolicyFiles, parts: LintParts): Promise<readonly LintedObject[]> {
   const policies: LintedObject[] = [];
   for (const object of files.policies) policies.push(await lintPolicy(object, files, parts));
@@ -47,36 +50,49 @@ async function lintPolicy(
   if (policy === undefined) {
     return { ...base, faults: [formatFieldFaults(faults)], warnings: [], requiredFields: [] };
   }
-  const { faults: found, requiredFields } = await lintBodies(policy, files, parts);
-  const unsupported = listUnsupportedFields(policy).map((field) => `not supported yet: ${field}`);
-  const warnings = listPolicyWarnings(policy);
-  return { ...base, faults: [...unsupported, ...found], warnings, requiredFields };
+  const { faults: found, unread, requiredFields } = await lintBodies(policy, files, parts);
+  return { ...base, faults: found, warnings: [...listPolicyWarnings(policy), ...unread], requiredFields };
 }
 
 async function lintBodies(
   policy: ClusterImagePolicy,
   files: PolicyFiles,
-  { engine, signal }: LintParts,
-): Promise<Pick<LintedObject, 'faults' | 'requiredFields'>> {
+  parts: LintParts,
+): Promise<Pick<LintedObject, 'faults' | 'requiredFields'> & { readonly unread: readonly string[] }> {
   const faults: string[] = [];
+  const unread: string[] = [];
   const requiredFields: { attestation: string; paths: readonly string[] }[] = [];
   for (const { where, body } of listPolicyBodies(policy)) {
-    const { configMapRef, remote, data = '', type } = body;
-    if (remote !== undefined) continue;
     try {
-      const source =
-        configMapRef === undefined
-          ? data
-          : configMapEntryIn(files, configMapRef.name ?? '', configMapRef.key ?? '');
-      const language = type === 'rego' ? 'rego' : 'cue';
-      const compiled = await engine.compile({ type: language, data: source, object: where }, { signal });
-      requiredFields.push({ attestation: where, paths: compiled.names });
-      await compiled.release();
+      requiredFields.push({ attestation: where, paths: await compileBody(body, where, { files, parts }) });
     } catch (error) {
-      faults.push(`${where}: ${refusalOf(error).message}`);
+      // A server that is away says nothing about the policy.
+      const isUnread = isPassing(error) && body.remote !== undefined;
+      if (isUnread) unread.push(`${where}: ${messageOf(error)}`);
+      else faults.push(`${where}: ${refusalOf(error).message}`);
     }
   }
-  return { faults, requiredFields: policy.evaluation === 'strict' ? requiredFields : [] };
+  return { faults, unread, requiredFields: policy.evaluation === 'strict' ? requiredFields : [] };
+}
+
+/** Compiles a body; gives the fields that it names. */
+async function compileBody(
+  { configMapRef, remote, data = '', type }: PolicyBody,
+  object: string,
+  { files, parts }: { readonly files: PolicyFiles; readonly parts: LintParts },
+): Promise<readonly string[]> {
+  const { engine, signal } = parts;
+  const { url = '', sha256sum = '' } = remote ?? {};
+  const text =
+    configMapRef !== undefined
+      ? configMapEntryIn(files, configMapRef.name ?? '', configMapRef.key ?? '')
+      : remote === undefined
+        ? data
+        : await parts.remote.fetchRemotePolicy({ url, sha256sum });
+  const language = type === 'rego' ? 'rego' : 'cue';
+  const compiled = await engine.compile({ type: language, data: text, object }, { signal });
+  await compiled.release();
+  return compiled.names;
 }
 
 function lintTrustRoot({ file, value }: FileObject): LintedObject {

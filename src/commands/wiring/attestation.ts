@@ -11,10 +11,7 @@ import type { RecordStore } from '../../model/signing-record.ts';
 import type { Signer } from '../../model/signature.ts';
 import { openRegistries } from '../../registry/distribution-store.ts';
 import type { Registries } from '../../registry/distribution-store.ts';
-import type { BomSettings } from '../../sbom/bom-document.ts';
-import { BomGenerator } from '../../sbom/bom-generator.ts';
-import { cataloguers } from '../../sbom/cataloguers/table.ts';
-import { defaultSbomLimits } from '../../sbom/sbom-limits.ts';
+import type { BomMaker } from '../../sbom/bom-generator.ts';
 import { registrySettings } from '../../settings/registry-settings.ts';
 import type { Settings } from '../../settings/settings-schema.ts';
 import { logKeysOf } from '../../signing/trust-root.ts';
@@ -22,9 +19,6 @@ import type { TrustRoot } from '../../signing/trust-root.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import { RekorV1Client } from '../../transparency/rekor-v1-client.ts';
 import type { Dispatchers, HostTrust } from './dispatchers.ts';
-
-// Enough for the base images of a busy cluster: facts of a layer take some hundred KiB.
-const sbomCacheBytes = { layers: 64 * 1024 * 1024, boms: 32 * 1024 * 1024 } as const;
 
 /** What the parts of attesting are made of. */
 export interface AttestationWiring {
@@ -79,7 +73,7 @@ export function buildPolicyOf({ provenance, signature, storage }: Settings): Bui
 /** What is attested besides the provenance by these settings: our own SBOM, and the builder's as its claim. */
 export function createStatementSources(
   { sbom }: Settings,
-  generator: BomGenerator | undefined,
+  generator: BomMaker | undefined,
   log: Pick<Log, 'warn'>,
 ): readonly StatementSource[] {
   const { builderClaims, builderClaimSources, builderClaimFile, maxBytes } = sbom;
@@ -90,39 +84,6 @@ export function createStatementSources(
       ? [createBuilderSbomSource({ repositories, file: builderClaimFile, maxBytes, log })]
       : []),
   ];
-}
-
-/** What makes SBOMs, or nothing if the settings switch them off. */
-export function createSbomGenerator(settings: Settings, version: string): BomGenerator | undefined {
-  return settings.sbom.enabled ? createBomGenerator(settings, version) : undefined;
-}
-
-/** What makes SBOMs, whether or not the settings want them attested. */
-export function createBomGenerator(settings: Settings, version: string): BomGenerator {
-  return new BomGenerator({
-    cataloguers,
-    settings: bomSettingsOf(settings, version),
-    limits: defaultSbomLimits,
-    concurrency: settings.sbom.concurrency,
-    layerCacheBytes: sbomCacheBytes.layers,
-    bomCacheBytes: sbomCacheBytes.boms,
-  });
-}
-
-/** What every SBOM says by these settings. */
-export function bomSettingsOf({ sbom }: Settings, version: string): BomSettings {
-  const { name, url, email } = sbom.publisher ?? {};
-  const publisher =
-    name === undefined
-      ? {}
-      : {
-          publisher: {
-            name,
-            ...(url === undefined ? {} : { url }),
-            ...(email === undefined ? {} : { email }),
-          },
-        };
-  return { generator: { name: 'chainwright', version }, maxBytes: sbom.maxBytes, ...publisher };
 }
 
 /** The registries as the settings tell to reach them. */

@@ -4,7 +4,7 @@ import type { RunningLog } from '../../telemetry/logger.ts';
 import { systemClock } from '../../telemetry/system-clock.ts';
 import type { Environment } from './cluster.ts';
 
-/** The log of this process, on standard error, as the settings want it. */
+/** The log of this process, on standard error and to Graylog, as the settings want it; to be closed at the end. */
 export function openProcessLog({ telemetry }: Settings, environment: Environment): RunningLog {
   return createLog({
     level: telemetry.logLevel,
@@ -12,6 +12,7 @@ export function openProcessLog({ telemetry }: Settings, environment: Environment
     stream: process.stderr,
     clock: systemClock,
     noColor: environment['NO_COLOR'],
+    gelf: telemetry.gelf,
   });
 }
 

@@ -50,13 +50,18 @@ export function credentialsOfRun(run: TaskRun, parts: RunCredentialParts): Crede
   const ofRun: CredentialSource = {
     find: async (repository, options) => {
       const { configs } = await parts.pullSecrets.find(account, options);
-      return findDockerCredentials(
-        configs.flatMap((config) => parseSecret(config, parts.log)),
-        repository,
-      );
+      return findDockerCredentials(readSecretConfigs(configs, parts.log), repository);
     },
   };
   return chainCredentialSources([ofRun, parts.ownCredentials]);
+}
+
+/** The docker configs of Secrets; one that cannot be read is left out with a warning. */
+export function readSecretConfigs(
+  configs: readonly SecretConfig[],
+  log: Pick<Log, 'warn'>,
+): readonly DockerConfig[] {
+  return configs.flatMap((config) => parseSecret(config, log));
 }
 
 function parseSecret(

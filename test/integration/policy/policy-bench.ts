@@ -1,32 +1,21 @@
-import { readFile } from 'node:fs/promises';
-import { parse } from 'yaml';
 import { openStack } from '../../../hack/stack/stack.ts';
 import { openJudging } from '../../../src/commands/policy/judging-session.ts';
 import { asPodImage } from '../../../src/commands/policy/test-images.ts';
 import { parseClusterImagePolicy } from '../../../src/policy/cluster-image-policy.ts';
 import { explainBriefly } from '../../../src/policy/explanation.ts';
 import type { ImageJudgement } from '../../../src/policy/judgement.ts';
+import type { TrustRootObject } from '../../../src/policy/trust-root-object.ts';
 import { resolveSettings } from '../../../src/settings/resolution.ts';
+import { readRunbookPolicy } from '../../support/runbook-policy.ts';
+import type { PolicyDocument } from '../../support/runbook-policy.ts';
 
-const sample = new URL('../../../config/samples/golemtrust-production-policy.yaml', import.meta.url);
-
-/** The parts of the runbook's policy that tests change. */
-export interface PolicyDocument {
-  metadata: { annotations?: Record<string, string> };
-  spec: {
-    authorities: {
-      signatureFormat?: string;
-      keyless: { identities: { issuer: string; subjectRegExp: string }[] };
-    }[];
-  };
-}
-
-/** Judges an image by the runbook's policy, changed by `change`, against the running stack. */
+/** Judges an image by the runbook's policy, changed by `change`, against the running stack; `trustRoot` is the one it names. */
 export async function judgeByRunbook(
   image: string,
   change: (policy: PolicyDocument) => void = () => undefined,
+  trustRoot?: TrustRootObject,
 ): Promise<ImageJudgement & { readonly message: string }> {
-  const policy = parse(await readFile(sample, 'utf8')) as PolicyDocument;
+  const policy = await readRunbookPolicy();
   change(policy);
   const stack = await openStack();
   await using closing = new AsyncDisposableStack();
@@ -36,7 +25,11 @@ export async function judgeByRunbook(
     environment: { SSL_CERT_FILE: stack.ca, DOCKER_CONFIG: stack.env['DOCKER_CONFIG'] },
     trustedRoot: stack.trustedRoot,
     policies: [parseClusterImagePolicy(policy, 'tekton-chains')],
-    references: { findNamedTrustRoot: () => undefined, findSecret: none, findConfigMapEntry: none },
+    references: {
+      findNamedTrustRoot: () => trustRoot,
+      findSecret: none,
+      findConfigMapEntry: none,
+    },
     noMatch: 'deny',
     signal: AbortSignal.timeout(30_000),
     closing,

@@ -7,8 +7,9 @@ import { pipelineIdentity } from '../../support/judges.ts';
 import { openScene } from '../../support/scene.ts';
 import type { Scene } from '../../support/scene.ts';
 import { createCompletedRun, imageResults, waitUntilSigned } from '../../support/task-runs.ts';
-import { EvidenceMaker } from './evidence-maker.ts';
-import type { MakeOptions } from './evidence-maker.ts';
+import { EvidenceMaker } from '../../support/evidence-maker.ts';
+import type { MakeOptions } from '../../support/evidence-maker.ts';
+import { keylessOf } from '../../support/runbook-policy.ts';
 import { checksOf, judgeByRunbook } from './policy-bench.ts';
 
 const allPassed = ['signature passed', 'slsa-provenance passed', 'sbom-cyclonedx passed'];
@@ -27,7 +28,7 @@ describe("the runbook's policy", () => {
 
   after(async () => {
     await scene[Symbol.asyncDispose]();
-  });
+  }).timeout(60_000);
 
   const push = (): Promise<PushedImage> => pushImage(scene.registry, `${scene.stack.registry}/policy`);
   const built = async (name: string): Promise<PushedImage> => {
@@ -130,7 +131,7 @@ describe("the runbook's policy", () => {
   it('denies evidence of another issuer, with the expected and the found one', async () => {
     const { ref } = await made({});
     const { outcome, message } = await judgeByRunbook(ref, ({ spec }) => {
-      spec.authorities[0]!.keyless.identities[0]!.issuer = 'https://issuer.example';
+      keylessOf(spec.authorities[0]!).identities[0]!.issuer = 'https://issuer.example';
     });
     expect(outcome).to.equal('denied');
     expect(message).to.include('https://issuer.example').and.include('https://kubernetes.golems.internal');

@@ -57,7 +57,7 @@ describe('sbom: images', () => {
   const open = (address: string, platform?: string): Promise<MeantImages> =>
     openImages(parseImageAddress(address), {
       platform: parsePlatformChoice(platform),
-      registry: store,
+      openRegistry: () => Promise.resolve(store),
       signal: soon(),
     });
   const digestsOf = ({ sources }: MeantImages): readonly string[] => sources.map(({ digest }) => digest);

@@ -44,7 +44,7 @@ describe('sbom: table', () => {
 });
 
 describe('sbom: progress', () => {
-  const written = (isTTY: boolean): string => {
+  const written = async (isTTY: boolean): Promise<string> => {
     const stream = Object.assign(new PassThrough(), {
       isTTY,
       columns: 120,
@@ -52,18 +52,20 @@ describe('sbom: progress', () => {
       clearLine: () => true,
       moveCursor: () => true,
     });
-    const display = createProgressDisplay(stream as unknown as NodeJS.WriteStream, 'app linux/amd64');
+    const display = await createProgressDisplay(stream as unknown as NodeJS.WriteStream, 'app linux/amd64');
     display.update({ bytes: 0, totalBytes: 2 * 1024 ** 2, layers: 0, totalLayers: 3 });
     display.update({ bytes: 1024 ** 2, totalBytes: 2 * 1024 ** 2, layers: 1, totalLayers: 3 });
     display.stop();
     return String(stream.read() ?? '');
   };
 
-  it('is a bar on a terminal', () => {
-    expect(written(true)).to.include('app linux/amd64').and.include('of 2.0 MiB');
+  it('is a bar on a terminal', async () => {
+    expect(await written(true))
+      .to.include('app linux/amd64')
+      .and.include('of 2.0 MiB');
   });
 
-  it('is nothing in a pipe', () => {
-    expect(written(false)).to.equal('');
+  it('is nothing in a pipe', async () => {
+    expect(await written(false)).to.equal('');
   });
 });

@@ -55,6 +55,20 @@ describe('what an authority demands of evidence', () => {
     expect((await demandsOf({ name: 'a', key }, strict, source)).requireSct).to.equal(false);
   });
 
+  it('is with ca-cert a certificate timestamp only where the trust root knows a certificate log', async () => {
+    const { material, version } = roots['default']!;
+    const without = {
+      findTrustRoot: () => Promise.resolve({ material: { ...material, ctlogs: [] }, version }),
+    };
+    const own = { ...keyless, 'ca-cert': { data: 'a' } };
+    const needsSct = async (given: object, from: typeof without | typeof source): Promise<boolean> =>
+      (await demandsOf({ name: 'a', keyless: { ...own, ...given } }, { evaluation: 'strict' }, from))
+        .requireSct;
+    expect(await needsSct({}, source)).to.equal(true);
+    expect(await needsSct({}, without)).to.equal(false);
+    expect(await needsSct({ insecureIgnoreSCT: true }, source)).to.equal(false);
+  });
+
   it('is judged by the trust roots that authority, log and timestamp authority name', async () => {
     const authority = {
       name: 'a',

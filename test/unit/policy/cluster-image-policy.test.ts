@@ -70,6 +70,8 @@ describe('a ClusterImagePolicy', () => {
     .map((field) => `spec.authorities[0].attestations.policy.${field}`)
     .join(', ');
 
+  const sha256sum = 'a'.repeat(64);
+
   /** What policy-controller refuses, and how it says so. */
   const refused: Readonly<Record<string, readonly [object, string]>> = {
     'no images': [policyOf({ images: [] }), 'missing field(s): spec.images'],
@@ -156,7 +158,7 @@ describe('a ClusterImagePolicy', () => {
       `expected exactly one, got both: ${bodyPaths}`,
     ],
     'a remote policy by plain HTTP': [
-      policyOf({ policy: { type: 'cue', remote: { url: 'http://example.com', sha256sum: 'a' } } }),
+      policyOf({ policy: { type: 'cue', remote: { url: 'http://example.com', sha256sum } } }),
       'invalid value: http://example.com: policy.remote.url\nurl valid is invalid. host and https scheme are expected',
     ],
     'a key of no kind': [withAuthority({ key: {} }), `expected exactly one, got neither: ${keyPaths}`],
@@ -208,6 +210,120 @@ describe('a ClusterImagePolicy', () => {
       withAuthority({ keyless: { ...keyless, url: 'https://f.example', 'ca-cert': { data: pem } } }),
       'expected exactly one, got both: spec.authorities[0].keyless.ca-cert, spec.authorities[0].keyless.url',
     ],
+    'an authority of all kinds at once, and says nothing of the rest': [
+      withAuthority({ key: {}, keyless: {}, static: {} }),
+      'expected exactly one, got both: spec.authorities[0].key, spec.authorities[0].keyless, spec.authorities[0].static',
+    ],
+    'a static rule with everything that it cannot have': [
+      withAuthority({
+        static: { action: 'fail' },
+        source: [{ oci: 'registry1' }],
+        rfc3161timestamp: {},
+        ctlog: {},
+        attestations: [{ name: 'a', predicateType: 'u:x' }],
+      }),
+      'expected exactly one, got both: ' +
+        ['attestations', 'ctlog', 'rfc3161timestamp', 'source', 'static']
+          .map((field) => `spec.authorities[0].${field}`)
+          .join(', '),
+    ],
+    'a source with other characters': [
+      withAuthority({ keyless, source: [{ oci: 'gcr.io/test/*' }] }),
+      'invalid value: gcr.io/test/*: spec.authorities[0].source[0].oci\nrepository can only contain the characters `abcdefghijklmnopqrstuvwxyz0123456789_-./`: test/*',
+    ],
+    'a source of a registry that is none': [
+      withAuthority({ keyless, source: [{ oci: 'gcr.@io/test' }] }),
+      'invalid value: gcr.@io/test: spec.authorities[0].source[0].oci\nregistries must be valid RFC 3986 URI authorities: gcr.@io',
+    ],
+    'a source whose registry cannot be told': [
+      withAuthority({ keyless, source: [{ oci: 'team/images' }] }),
+      'invalid value: team/images: spec.authorities[0].source[0].oci\nregistries must be valid RFC 3986 URI authorities: team/images',
+    ],
+    'a source with a repository of one letter': [
+      withAuthority({ keyless, source: [{ oci: 'gcr.io/a' }] }),
+      'invalid value: gcr.io/a: spec.authorities[0].source[0].oci\nrepository must be between 2 and 255 characters in length: a',
+    ],
+    'a signature format that is none': [
+      withAuthority({ keyless, signatureFormat: 'bundel' }),
+      'invalid value: bundel: spec.authorities[0].signatureFormat\nonly [legacy,bundle] are supported',
+    ],
+    ...Object.fromEntries(
+      ['fetchConfigFile', 'includeObjectMeta', 'includeTypeMeta'].map((field) => [
+        `an attestation policy with ${field}`,
+        [
+          withAttestation({
+            name: 'a',
+            predicateType: 'u:x',
+            policy: { type: 'cue', data: 'a: 1', [field]: false },
+          }),
+          `must not set the field(s): spec.authorities[0].attestations.policy.${field}`,
+        ],
+      ]),
+    ),
+    'a policy over all of another language and without body': [
+      policyOf({ policy: { type: '' } }),
+      'invalid value: : policy.type\nonly [cue,rego] are supported at the moment\nmissing field(s): policy.configMapRef, policy.data, policy.remote',
+    ],
+    'a remote policy without address and sum': [
+      policyOf({ policy: { type: 'cue', remote: {} } }),
+      'missing field(s): policy.remote.sha256sum, policy.remote.url',
+    ],
+    'a remote policy without host': [
+      policyOf({ policy: { type: 'cue', remote: { url: 'https://', sha256sum } } }),
+      'invalid value: https://: policy.remote.url\nurl valid is invalid. host and https scheme are expected',
+    ],
+    'a sum that no content has': [
+      policyOf({ policy: { type: 'cue', remote: { url: 'https://example.com', sha256sum: 'a' } } }),
+      'invalid value: a: policy.remote.sha256sum\nnot a SHA-256 in hex: no content would ever match',
+    ],
+    'a ConfigMap without name and key': [
+      policyOf({ policy: { type: 'cue', configMapRef: {} } }),
+      'missing field(s): policy.configMapRef.key, policy.configMapRef.name',
+    ],
+    'a CA certificate of no kind': [
+      withAuthority({ keyless: { ...keyless, 'ca-cert': {} } }),
+      `expected exactly one, got neither: ${keyPaths.replaceAll('.key.', '.keyless.ca-cert.')}`,
+    ],
+    'a Secret beside a KMS': [
+      withAuthority({ key: { kms: 'gcpkms://a', secretRef: { name: 'a' } } }),
+      `expected exactly one, got both: ${keyPaths}`,
+    ],
+    'an AWS key without endpoint and key': [
+      withAuthority({ key: { kms: 'awskms://localhost' } }),
+      "invalid value: awskms://localhost: spec.authorities[0].key.kms\nmalformed AWS KMS format 'awskms://$ENDPOINT/$KEYID', should be conformant with KMS standard documented here: https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id",
+    ],
+    'an AWS endpoint without port': [
+      withAuthority({ key: { kms: `awskms://localhost/${arn}` } }),
+      `invalid value: awskms://localhost/${arn}: spec.authorities[0].key.kms\nmalformed endpoint: address localhost: missing port in address`,
+    ],
+    'an AWS key in the place of the endpoint': [
+      withAuthority({ key: { kms: `awskms://${arn}` } }),
+      `invalid value: awskms://${arn}: spec.authorities[0].key.kms\n${awsFormat}`,
+    ],
+    'an AWS key by its id alone': [
+      withAuthority({ key: { kms: 'awskms:///1234abcd-12ab-34cd-56ef-1234567890ab' } }),
+      'invalid value: awskms:///1234abcd-12ab-34cd-56ef-1234567890ab: spec.authorities[0].key.kms\nfailed to parse either key or alias arn: arn: invalid prefix',
+    ],
+    'an identity of two subjects': [
+      withAuthority({ keyless: { identities: [{ ...identity, subject: 'a' }] } }),
+      'expected exactly one, got both: spec.authorities[0].keyless.identities[0].subject, spec.authorities[0].keyless.identities[0].subjectRegExp',
+    ],
+    'an identity without subject': [
+      withAuthority({ keyless: { identities: [{ issuer: 'a' }] } }),
+      'missing field(s): spec.authorities[0].keyless.identities[0].subject, spec.authorities[0].keyless.identities[0].subjectRegExp',
+    ],
+    'an expression that RE2 does not know': [
+      withAuthority({ keyless: { identities: [{ issuer: 'a', subjectRegExp: 'a(?!b)' }] } }),
+      'invalid value: a(?!b): spec.authorities[0].keyless.identities[0].subjectRegExp\nregex is invalid: error parsing regexp: invalid or unsupported Perl syntax: `(?!`',
+    ],
+    'a list that is null': [
+      withAuthority({ keyless: { identities: null } }),
+      'missing field(s): spec.authorities[0].keyless.identities',
+    ],
+    'an entry that is null': [
+      policyOf({ images: [null] }),
+      'Invalid input: expected object, received null: spec.images[0]',
+    ],
     'an unknown field': [
       withAuthority({ keyless, atestations: [] }),
       'json: unknown field "atestations": spec.authorities[0]',
@@ -226,8 +342,39 @@ describe('a ClusterImagePolicy', () => {
     expect(faultsOf(own)).to.equal('');
   });
 
+  it('takes a field that is null for none, as the API server does', () => {
+    expect(faultsOf(policyOf({ match: null, mode: null, policy: null }))).to.equal('');
+    expect(faultsOf(withAuthority({ keyless, key: null, static: null, source: null }))).to.equal('');
+  });
+
+  it('takes an empty mode for enforce, and sources that the reference takes', () => {
+    expect(parseClusterImagePolicy(policyOf({ mode: '' }), 'n').mode).to.equal('enforce');
+    const places = [
+      'gcr.io',
+      'ghcr.io/sigstore/test',
+      'registry.example.com',
+      'localhost:8080/test',
+      'localhost',
+    ];
+    for (const oci of places)
+      expect(faultsOf(withAuthority({ keyless, source: [{ oci }] })), oci).to.equal('');
+    expect(faultsOf(withAuthority({ keyless, source: [{ tagPrefix: 'a' }] }))).to.equal('');
+    for (const signatureFormat of ['', 'legacy', 'bundle']) {
+      expect(faultsOf(withAuthority({ keyless, signatureFormat }))).to.equal('');
+    }
+  });
+
   it('takes an AWS key by ARN, with and without endpoint', () => {
-    for (const kms of [`awskms:///${arn}`, `awskms://localhost:4566/${arn}`]) {
+    const ofSeveralRegions = 'arn:aws:kms:us-east-2:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab';
+    const ofAlias = 'arn:aws:kms:us-east-2:111122223333:alias/ExampleAlias';
+    const places = [
+      `/${arn}`,
+      `localhost:4566/${arn}`,
+      `[::1]:4566/${arn}`,
+      `/${ofSeveralRegions}`,
+      `/${ofAlias}`,
+    ];
+    for (const kms of places.map((place) => `awskms://${place}`)) {
       expect(faultsOf(withAuthority({ key: { kms } }))).to.equal('');
     }
   });

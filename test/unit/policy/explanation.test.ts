@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { parseDigest } from '../../../src/model/digest.ts';
 import { explainBriefly, explainFully } from '../../../src/policy/explanation.ts';
-import type { CheckResult, ImageJudgement } from '../../../src/policy/judgement.ts';
+import type { CheckResult, ImageJudgement, PolicyResult } from '../../../src/policy/judgement.ts';
 import { nextStepOf } from '../../../src/policy/next-step.ts';
 
 const digest = parseDigest(`sha256:${'ab'.repeat(32)}`);
@@ -137,4 +137,44 @@ describe('the explanation of a judgement', () => {
       expect(judgementOf(checks).nextStep).to.match(step);
     });
   }
+
+  const failing = (of: Partial<PolicyResult>): PolicyResult => ({
+    ...{
+      policy: 'production',
+      mode: 'enforce',
+      evaluation: 'strict',
+      passed: false,
+      authorities: [],
+      reasons: [],
+    },
+    ...of,
+  });
+  const byAuthority = (kind: 'key' | 'keyless', code: string): PolicyResult => {
+    const checks = [{ ...signature, outcome: 'invalid' as const, reasons: [{ code, message: '' }] }];
+    return failing({ authorities: [{ authority: 'a', kind, passed: false, checks }] });
+  };
+  const broken = failing({ reasons: [{ code: 'ERR_POLICY_REFERENCE', message: 'it is broken' }] });
+
+  it('sends the reader to the keeper of a policy that is broken, or whose own rule is not met', () => {
+    expect(nextStepOf([broken], { isIndex: false })).to.match(/keeps the policy production to mend it/);
+    const met = { ...byAuthority('keyless', 'x'), reasons: broken.reasons };
+    expect(nextStepOf([met], { isIndex: false })).to.match(/the policy's own rule that is not met/);
+  });
+
+  it('tells of the policy that denies rather than of one that only warns', () => {
+    const warning = { ...broken, mode: 'warn' as const, policy: 'other' };
+    expect(nextStepOf([warning, byAuthority('keyless', 'ERR_VERIFY_EXPIRED')], { isIndex: false })).to.match(
+      /signed in time/,
+    );
+  });
+
+  it('does not take another key for a change', () => {
+    expect(nextStepOf([byAuthority('key', 'ERR_VERIFY_SIGNATURE')], { isIndex: false })).to.match(
+      /another one/,
+    );
+  });
+
+  it('says of an index that the evidence of its platforms does not count', () => {
+    expect(nextStepOf([byAuthority('key', 'x')], { isIndex: true })).to.match(/The image is an index/);
+  });
 });

@@ -10,7 +10,7 @@ import { openLayoutStore } from '../../../src/registry/oci-layout-store.ts';
 import { systemClock } from '../../../src/telemetry/system-clock.ts';
 import { rejectionOf } from '../registry/rejection.ts';
 import { indexOf, soon } from '../registry/sample-images.ts';
-import { judge, policyObject } from './judging.ts';
+import { judge, overlaid, policyObject } from './judging.ts';
 import {
   attachAttestation,
   attachAttestationBundle,
@@ -238,7 +238,7 @@ describe('judging an image', () => {
   });
 
   const broken: Readonly<Record<string, readonly [object, string]>> = {
-    'a KMS key': [{ key: { kms: 'gcpkms://a' } }, 'ERR_POLICY_UNSUPPORTED'],
+    'a KMS key that is none': [{ key: { kms: 'gcpkms://a' } }, 'ERR_POLICY_REFERENCE'],
     'a Secret without a key': [{ key: { secretRef: { name: 'none' } } }, 'ERR_POLICY_REFERENCE'],
     'a trust root that is not there': [
       { keyless: { trustRootRef: 'none', identities: [{ issuer: 'a', subject: 'b' }] } },
@@ -327,14 +327,3 @@ describe('judging an image', () => {
     expect(await rejectionOf(judge(away, pinned, [policyObject([byKey(ours)])]))).to.equal(fault);
   });
 });
-
-/** A store of which some methods are others. */
-function overlaid(store: ImageStore, methods: Partial<ImageStore>): ImageStore {
-  return new Proxy(store, {
-    get: (target, name) => {
-      const own = Reflect.get(methods, name) as unknown;
-      const method = own ?? (Reflect.get(target, name) as unknown);
-      return typeof method === 'function' ? (method.bind(target) as unknown) : method;
-    },
-  });
-}

@@ -40,8 +40,10 @@ function stubEngine(rules: Readonly<Record<string, StubRule>>): PolicyEngine {
 export interface JudgingOptions {
   readonly rules?: Readonly<Record<string, StubRule>>;
   readonly secrets?: Readonly<Record<string, string>>;
+  readonly kmsKeys?: Readonly<Record<string, string>>;
   readonly trustRoots?: Readonly<Record<string, TrustRoot>>;
   readonly noMatch?: JudgeParts['noMatch'];
+  readonly storeFor?: NonNullable<JudgeParts['storeFor']>;
 }
 
 /** A ClusterImagePolicy with these authorities for every image of registry.example. */
@@ -59,12 +61,21 @@ export async function judge(
   store: ImageStore,
   pinned: PinnedImage,
   policies: readonly unknown[],
-  { rules = {}, secrets = {}, trustRoots = {}, noMatch = 'deny' }: JudgingOptions = {},
+  {
+    rules = {},
+    secrets = {},
+    kmsKeys = {},
+    trustRoots = {},
+    noMatch = 'deny',
+    storeFor,
+  }: JudgingOptions = {},
 ): Promise<ImageJudgement> {
   const references: PolicyReferences = {
     findTrustRoot: (name = 'default') => Promise.resolve(trustRoots[name]),
     findSecret: (name) => Promise.resolve(secrets[name] ?? ''),
     findConfigMapEntry: (name, key) => Promise.resolve(`${name}/${key}`),
+    fetchRemotePolicy: ({ url }) => Promise.resolve(url),
+    findKmsKey: (uri) => Promise.resolve(kmsKeys[uri] ?? ''),
   };
   const parts = { engine: stubEngine(rules), references, signal: soon() };
   const compiled = await Promise.all(
@@ -83,5 +94,17 @@ export async function judge(
     clock: systemClock,
     noMatch,
     signal: soon(),
+    ...(storeFor === undefined ? {} : { storeFor }),
+  });
+}
+
+/** A store of which some methods are others. */
+export function overlaid(store: ImageStore, methods: Partial<ImageStore>): ImageStore {
+  return new Proxy(store, {
+    get: (target, name) => {
+      const own = Reflect.get(methods, name) as unknown;
+      const method = own ?? (Reflect.get(target, name) as unknown);
+      return typeof method === 'function' ? (method.bind(target) as unknown) : method;
+    },
   });
 }

@@ -44,6 +44,55 @@ describe('settings: resolution', () => {
     expect(notices).to.deep.equal([]);
   });
 
+  it('gives the defaults of the webhook, durations in milliseconds', () => {
+    const { settings } = resolveSettings({});
+    expect(settings.webhook).to.deep.equal({
+      address: ':8443',
+      timeoutMs: 10_000,
+      resolveTags: true,
+      unchangedImages: 'admit',
+      cache: { entries: 4096, admittedForMs: 3_600_000, deniedForMs: 10_000 },
+      policyResyncMs: 36_000_000,
+      trustRootResyncMs: 86_400_000,
+    });
+    expect(settings.trustedRoot).to.deep.equal({});
+  });
+
+  it('sends nothing to Graylog unless an address is given, by object or environment', () => {
+    expect(resolveSettings({}).settings.telemetry.gelf).to.equal(undefined);
+    const environment = { CHAINWRIGHT_GELF_ADDRESS: 'udp://[::1]:12201' };
+    const defaults = { host: 'kyverno-admission', only: 'decisions', compression: 'gzip' };
+    expect(resolveSettings({ environment }).settings.telemetry.gelf).to.deep.equal({
+      address: 'udp://[::1]:12201',
+      ...defaults,
+    });
+    const object = objectWith({
+      telemetry: { gelf: { address: 'tls://graylog.example:12201', caFile: '/etc/ca.crt', only: 'all' } },
+    });
+    expect(resolveSettings({ object }).settings.telemetry.gelf).to.deep.equal({
+      address: 'tls://graylog.example:12201',
+      ...defaults,
+      only: 'all',
+      caFile: '/etc/ca.crt',
+    });
+  });
+
+  it('refuses what Graylog cannot be reached by with ERR_SETTINGS_INVALID', () => {
+    const refusals = (gelf: unknown): string =>
+      refusalOf({ object: objectWith({ telemetry: { gelf } }) }).join('\n');
+    expect(refusals({ address: 'graylog.example:12201' })).to.include('must be udp://HOST:PORT');
+    expect(refusals({ address: 'udp://a.example:1', caFile: '/etc/ca.crt' })).to.include(
+      'has a caFile without a tls:// address',
+    );
+    expect(refusals({ host: 'x' })).to.include('spec.telemetry.gelf.address');
+  });
+
+  it('refuses a webhook timeout that Kubernetes does not know with ERR_SETTINGS_INVALID', () => {
+    expect(refusalOf({ object: objectWith({ webhook: { timeout: '31s' } }) })).to.deep.equal([
+      '- spec.webhook.timeout = "31s" (object): must lie between 2s and 30s',
+    ]);
+  });
+
   it('freezes the settings to their depth', () => {
     const { settings } = resolveSettings({ object: objectWith({ registries: [{ host: 'a.example' }] }) });
     const parts = [settings, settings.signer.fulcio, settings.registries, settings.registries[0]];

@@ -1,4 +1,4 @@
-import { createPublicKey, generateKeyPairSync, hash } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, hash, sign as signBytes } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { expect } from 'chai';
 import { Agent } from 'undici';
@@ -10,6 +10,8 @@ import type { Evidence } from '../../../src/signing/evidence-material.ts';
 import { createKeySigner } from '../../../src/signing/key-signer.ts';
 import { verifySignedEntity } from '../../../src/signing/verification.ts';
 import { encodeCosignAnnotations } from '../../../src/statements/cosign-annotations.ts';
+import { encodeEnvelope, inTotoPayloadType, preAuthEncoding } from '../../../src/statements/dsse.ts';
+import { encodeBundle } from '../../../src/statements/sigstore-bundle.ts';
 import { codeOf } from './codes.ts';
 import { attest, openWorkshop, signal } from './signed-evidence.ts';
 import type { Workshop } from './signed-evidence.ts';
@@ -85,6 +87,28 @@ describe('verifySignedEntity with a key', () => {
     expect(verified.payloadType).to.equal('application/vnd.in-toto+json');
   });
 
+  it('accepts the one hash that is asked for, in both layouts, and others with ERR_VERIFY_SIGNATURE', () => {
+    const pairs = [
+      generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+      generateKeyPairSync('ec', { namedCurve: 'P-521' }),
+      generateKeyPairSync('rsa', { modulusLength: 2048 }),
+    ];
+    const hashes = ['sha224', 'sha256', 'sha384', 'sha512'] as const;
+    const demands = { ...workshop.demands, witness: 'unsafe-none', requireSct: false } as const;
+    const cases = pairs.flatMap((pair) =>
+      hashes.flatMap((used) =>
+        signedWith(pair.privateKey, used).flatMap((evidence) =>
+          hashes.map((wanted) => ({ ...pair, used, evidence, wanted })),
+        ),
+      ),
+    );
+    for (const { publicKey, used, evidence, wanted } of cases) {
+      const signer = { kind: 'key', publicKey, hash: wanted } as const;
+      const code = codeOf(() => verifySignedEntity(evidence, signer, demands));
+      expect(code, `${used} as ${wanted}`).to.equal(used === wanted ? 'passed' : 'ERR_VERIFY_SIGNATURE');
+    }
+  });
+
   it('refuses another key with ERR_VERIFY_SIGNATURE', async () => {
     const evidence = await sign(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey, true);
     const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -93,3 +117,28 @@ describe('verifySignedEntity with a key', () => {
     );
   });
 });
+
+/** An image signature in a tag's layer, and an attestation in a layer and in a bundle. */
+function signedWith(privateKey: KeyObject, algorithm: string): readonly Evidence[] {
+  const statement = Buffer.from('{"_type":"https://in-toto.io/Statement/v1"}');
+  const sig = signBytes(algorithm, preAuthEncoding(inTotoPayloadType, statement), privateKey);
+  const envelope = { payloadType: inTotoPayloadType, payload: statement, signatures: [{ keyid: '', sig }] };
+  const signature = signBytes(algorithm, payload, privateKey).toString('base64');
+  const spkiDer = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
+  const material = { kind: 'public-key', spkiDer } as const;
+  return [
+    {
+      layout: 'tag',
+      mediaType: mediaTypes.simpleSigning,
+      content: payload,
+      annotations: { 'dev.cosignproject.cosign/signature': signature },
+    },
+    {
+      layout: 'tag',
+      mediaType: mediaTypes.dsseEnvelope,
+      content: encodeEnvelope(envelope),
+      annotations: { 'dev.cosignproject.cosign/signature': '' },
+    },
+    { layout: 'bundle', bytes: encodeBundle({ envelope, material, entries: [] }) },
+  ];
+}

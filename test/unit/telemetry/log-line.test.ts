@@ -53,6 +53,14 @@ describe('telemetry: log line', () => {
     expect(line.error).to.have.lengthOf(4099);
   });
 
+  it('lets the explanation of a decision be longer, but not endless', () => {
+    const lengthOf = (length: number): number =>
+      (JSON.parse(formatJson(event({ explanation: 'x'.repeat(length) }))) as { explanation: string })
+        .explanation.length;
+    expect(lengthOf(20_000)).to.equal(20_000);
+    expect(lengthOf(100_000)).to.equal(32_771);
+  });
+
   it('takes values that the types forbid', () => {
     const odd = { error: new Error('broken'), big: 10n, nothing: null, symbol: Symbol('s') };
     expect(JSON.parse(formatJson(event(odd as never)))).to.include({

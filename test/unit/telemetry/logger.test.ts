@@ -82,6 +82,17 @@ describe('telemetry: log', () => {
     await log.close();
   });
 
+  it('drops what comes after it was closed, and may be closed twice', async () => {
+    const stream = new Capture();
+    const log = logTo(stream);
+    log.info('before');
+    await log.close();
+    log.child({}).error('after');
+    await log.close();
+    await new Promise(setImmediate);
+    expect(stream.lines).to.have.lengthOf(1);
+  });
+
   it('drops lines that nobody reads, and says how many once somebody does', async () => {
     const stream = new PassThrough({ highWaterMark: 1 });
     const log = logTo(stream);

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { backOffMs } from '../../../src/kube/back-off.ts';
+import { backOffMs } from '../../../src/model/back-off.ts';
 
 describe('backOffMs', () => {
   it('draws from the upper half of a window that doubles up to the cap', () => {

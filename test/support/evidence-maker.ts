@@ -1,12 +1,12 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { identityToken } from '../../../hack/stack/stack.ts';
-import type { Stack } from '../../../hack/stack/stack.ts';
-import type { Account } from '../../support/account-kubeconfig.ts';
-import { controllerAccount } from '../../support/account-kubeconfig.ts';
-import type { CosignLayout } from '../../support/cosign-signer.ts';
-import type { Judges } from '../../support/judges.ts';
+import { identityToken } from '../../hack/stack/stack.ts';
+import type { Stack } from '../../hack/stack/stack.ts';
+import type { Account } from './account-kubeconfig.ts';
+import { controllerAccount } from './account-kubeconfig.ts';
+import type { CosignLayout } from './cosign-signer.ts';
+import type { Judges } from './judges.ts';
 
 /** The kinds of evidence that the runbook's policy asks for. */
 export type MadeEvidence = 'signature' | 'provenance' | 'sbom';
@@ -19,6 +19,10 @@ export interface MakeOptions {
   readonly layout?: CosignLayout;
   readonly account?: Account;
   readonly builderId?: string;
+  /** File with cosign's private key, of password `lab`; absent: keyless. */
+  readonly key?: string;
+  /** Which log sees it; `rekor2` sees bundles alone, `none` keys alone. */
+  readonly log?: 'rekor' | 'rekor2' | 'none';
 }
 
 /** Makes evidence with the real cosign 3.1.3, by default all that the runbook's policy asks for. */
@@ -58,16 +62,22 @@ export class EvidenceMaker {
     }
   }
 
-  async #flags({ layout = 'tag', account = controllerAccount }: MakeOptions): Promise<string[]> {
+  async #flags(options: MakeOptions): Promise<string[]> {
+    const { layout = 'tag', account = controllerAccount, key, log = 'rekor' } = options;
     const { trustedRoot, fulcioUrl, rekorUrl, env } = this.#stack;
-    const common = ['--yes', '--identity-token', await identityToken(account), '--trusted-root', trustedRoot];
-    if (layout === 'referrer') return [...common, '--signing-config', env['STACK_SIGNING_CONFIG'] ?? ''];
-    const legacy = ['--new-bundle-format=false', '--use-signing-config=false'];
-    return [...common, ...legacy, '--fulcio-url', fulcioUrl, '--rekor-url', rekorUrl];
+    const signer = key === undefined ? ['--identity-token', await identityToken(account)] : ['--key', key];
+    const common = ['--yes', ...signer, '--trusted-root', trustedRoot];
+    if (layout === 'referrer' && log !== 'none') {
+      const config = env[log === 'rekor' ? 'STACK_SIGNING_CONFIG' : 'STACK_SIGNING_CONFIG_REKOR2'];
+      return [...common, '--signing-config', config ?? ''];
+    }
+    const format = `--new-bundle-format=${layout === 'referrer'}`;
+    const services = log === 'none' ? ['--tlog-upload=false'] : ['--rekor-url', rekorUrl];
+    return [...common, format, '--use-signing-config=false', '--fulcio-url', fulcioUrl, ...services];
   }
 
   async #run(args: readonly string[]): Promise<void> {
-    const { code, stderr } = await this.#judges.cosign(args);
+    const { code, stderr } = await this.#judges.cosign(args, { COSIGN_PASSWORD: 'lab' });
     if (code !== 0) throw new Error(`cosign ${String(args[0])}: ${stderr}`);
   }
 }

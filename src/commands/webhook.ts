@@ -1,0 +1,176 @@
+import { Command } from 'commander';
+import type { AdmissionServer } from '../admission/admission-server.ts';
+import { EventRecorder } from '../kube/events.ts';
+import { KubeClient } from '../kube/kube-client.ts';
+import { PullSecretSource } from '../kube/pull-secrets.ts';
+import type { ServingCertificate } from '../model/serving-certificate.ts';
+import { openPolicyEngine } from '../policy/evaluation/policy-engine.ts';
+import { PolicyRegister } from '../policy/policy-register.ts';
+import { fetchRemotePolicy } from '../policy/remote-policy.ts';
+import { parseTrustRootObject } from '../policy/trust-root-object.ts';
+import { TrustRootSource } from '../policy/trust-root-source.ts';
+import { PolicyFollower } from '../reconcilers/policy-follower.ts';
+import { openKmsKeys } from '../signing/kms/kms-keys.ts';
+import { createAdmissionMetrics } from '../telemetry/admission-metrics.ts';
+import { startHealthServer } from '../telemetry/health-server.ts';
+import { systemClock } from '../telemetry/system-clock.ts';
+import type { CommandContext } from './command-context.ts';
+import { startAdmission } from './webhook/admission-wiring.ts';
+import { firstCertificate, openCertificates } from './webhook/serving-certificates.ts';
+import type { Certificates } from './webhook/serving-certificates.ts';
+import { settingsOfFlags } from './webhook/webhook-flags.ts';
+import type { WebhookFlags } from './webhook/webhook-flags.ts';
+import type { WebhookWiring } from './webhook/webhook-wiring.ts';
+import { openWorkloadStores } from './webhook/workload-stores.ts';
+import { createRegistries, hostTrustOf } from './wiring/attestation.ts';
+import { openCluster } from './wiring/cluster.ts';
+import { Dispatchers } from './wiring/dispatchers.ts';
+import { openProcessLog, trustedFilesOf } from './wiring/process-log.ts';
+import { processCredentials } from './wiring/run-credentials.ts';
+import { readSettings } from './wiring/settings.ts';
+import { openTrustRoot } from './wiring/trust.ts';
+import { packageVersion } from './wiring/version.ts';
+
+// With the pause before it shorter than the 30 s that the kubelet waits for a Pod's end.
+const drainMs = 15_000;
+const eventsMs = 2000;
+
+/** `chainwright webhook`. */
+export function webhookCommand(context: CommandContext): Command {
+  return new Command('webhook')
+    .description('judge the images of Pods, and of what makes Pods, at admission')
+    .option('--config <file>', 'file with a ChainwrightConfig object')
+    .option('--namespace <name>', 'namespace that the webhook lives in', 'tekton-chains')
+    .option('--address <host:port>', 'where HTTPS is served')
+    .option('--tls-cert <file>', 'serving certificate, PEM; without it the webhook keeps one by itself')
+    .option('--tls-key <file>', 'its private key, PEM')
+    .option('--tls-ca <file>', 'its authority, PEM, to be written into the WebhookConfigurations')
+    .option('--tls-san <name...>', 'more DNS names or addresses for the certificate that is kept', [])
+    .option('--service-name <name>', 'Service that the API server calls', 'chainwright-webhook')
+    .option('--webhook-name <name>', 'name of the WebhookConfigurations', 'chainwright')
+    .option('--trusted-root <file>', 'trusted_root.json for policies that name no TrustRoot')
+    .option('--metrics-address <host:port>', 'where /metrics, /healthz and /readyz are served')
+    .option('--shutdown-delay <seconds>', 'how long calls are still taken after the order to stop', Number, 0)
+    .option('--log-level <level>', 'debug, info, warn or error')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  chainwright webhook --config chainwright.yaml
+  KUBECONFIG=admin.conf chainwright webhook --address 127.0.0.1:8443 --tls-san 127.0.0.1 --metrics-address 127.0.0.1:9091`,
+    )
+    .action(async (flags: WebhookFlags) => {
+      await runWebhook(flags, context);
+    });
+}
+
+async function runWebhook(flags: WebhookFlags, { environment, signal }: CommandContext): Promise<void> {
+  const clock = systemClock;
+  await using closing = new AsyncDisposableStack();
+  const given = { configFile: flags.config, flags: settingsOfFlags(flags), environment };
+  const { settings } = await readSettings(given);
+  const log = openProcessLog(settings, environment);
+  closing.defer(() => log.close());
+  const access = await openCluster(environment, clock, { signal });
+  const client = closing.use(new KubeClient({ access, clock }));
+  const metrics = createAdmissionMetrics({ version: packageVersion() });
+  metrics.watchGelf(() => log.gelf());
+  const wiring: WebhookWiring = { flags, settings, environment, client, log, metrics, clock, closing };
+  const webhook = await createWebhook(wiring);
+  const { register, follower, certificates } = webhook;
+  closing.use(
+    await startHealthServer({
+      address: settings.telemetry.metricsAddress,
+      live: { policies: () => follower.findStall() },
+      ready: {
+        policies: () => follower.findUnready(),
+        certificate: () => certificates.findUnready(),
+        stopping: () => (signal.aborted ? 'it is being stopped' : undefined),
+      },
+      metrics,
+    }),
+  );
+  metrics.policiesInForce(() => register.inForce?.policies.length);
+  await runAll(webhook, wiring, signal);
+  log.info('stopped', {});
+}
+
+/** What follows the cluster does so until the last review is answered. */
+async function runAll(webhook: Webhook, wiring: WebhookWiring, signal: AbortSignal): Promise<void> {
+  const ending = new AbortController();
+  const failing = new AbortController();
+  const { follower, certificates } = webhook;
+  const following = [follower, certificates].map(async (part) => {
+    try {
+      await part.run({ signal: ending.signal });
+    } finally {
+      failing.abort();
+    }
+  });
+  const serving = serve(webhook, wiring, AbortSignal.any([signal, failing.signal])).finally(() => {
+    ending.abort();
+  });
+  await Promise.all([serving, ...following]);
+}
+
+/** Serves from the first certificate on until it is told to stop, then lets what is under way finish. */
+async function serve(
+  { certificates, start }: Webhook,
+  { flags, log, clock }: WebhookWiring,
+  signal: AbortSignal,
+): Promise<void> {
+  const certificate = await firstCertificate(certificates, signal);
+  if (certificate === undefined) return;
+  const server = await start(certificate);
+  certificates.onChange((next) => {
+    server.useCertificate(next);
+  });
+  log.info('started', { version: packageVersion(), address: server.address });
+  await clock.sleep(Infinity, signal).catch(() => undefined);
+  log.info('stopping', {});
+  server.drain();
+  await clock.sleep(flags.shutdownDelay * 1000, new AbortController().signal);
+  await server.close({ drainMs });
+}
+
+interface Webhook {
+  readonly register: PolicyRegister;
+  readonly follower: PolicyFollower;
+  readonly certificates: Certificates;
+  readonly start: (certificate: ServingCertificate) => Promise<AdmissionServer>;
+}
+
+async function createWebhook(wiring: WebhookWiring): Promise<Webhook> {
+  const { flags, settings, environment, client, log, metrics, clock, closing } = wiring;
+  const { namespace } = flags;
+  const register = new PolicyRegister();
+  const dispatchers = closing.use(
+    await Dispatchers.open({ caFiles: trustedFilesOf(environment), hosts: hostTrustOf(settings) }),
+  );
+  const events = new EventRecorder({ client, clock, log, component: 'chainwright-webhook' });
+  closing.defer(() => events.close({ deadlineMs: eventsMs }));
+  const engine = closing.use(openPolicyEngine({ clock, log }));
+  const dispatcher = dispatchers.for('');
+  const kms = openKmsKeys({ dispatcher, environment });
+  const follower = new PolicyFollower({
+    ...{ client, namespace, register, engine, events, metrics, clock, log },
+    settings: settings.webhook,
+    openTrustRoot: (object) => new TrustRootSource(parseTrustRootObject(object), { dispatcher, clock }),
+    defaultTrustRoot: settings.trustedRoot.trustRootRef ?? ((options) => openTrustRoot(settings, options)),
+    fetchRemotePolicy: (remote, options) => fetchRemotePolicy(remote, { dispatcher, ...options }),
+    findKmsKey: (uri, options) => kms.find(uri, options),
+  });
+  const stores = openWorkloadStores({
+    registries: createRegistries(settings, dispatchers, clock),
+    pullSecrets: new PullSecretSource({ client }),
+    ownCredentials: processCredentials(environment),
+    metrics,
+    log,
+  });
+  const admission = { settings, register, engine, stores, events, metrics, namespace, clock, log };
+  return {
+    ...{ register, follower },
+    certificates: await openCertificates(wiring, events),
+    start: (certificate) => startAdmission(admission, certificate),
+  };
+}

@@ -1,0 +1,203 @@
+import { createServer } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
+import { expect } from 'chai';
+import { Agent, request } from 'undici';
+import type { AdmissionServer } from '../../../src/admission/admission-server.ts';
+import { startAdmission } from '../../../src/commands/webhook/admission-wiring.ts';
+import { openWorkloadStores } from '../../../src/commands/webhook/workload-stores.ts';
+import { createRegistries, hostTrustOf } from '../../../src/commands/wiring/attestation.ts';
+import { Dispatchers } from '../../../src/commands/wiring/dispatchers.ts';
+import { EventRecorder } from '../../../src/kube/events.ts';
+import { KubeClient } from '../../../src/kube/kube-client.ts';
+import { openKubeconfigAccess } from '../../../src/kube/kubeconfig-access.ts';
+import { PullSecretSource } from '../../../src/kube/pull-secrets.ts';
+import { mediaTypes } from '../../../src/model/oci.ts';
+import { silentLog } from '../../../src/model/log.ts';
+import { parseClusterImagePolicy } from '../../../src/policy/cluster-image-policy.ts';
+import { openPolicyEngine } from '../../../src/policy/evaluation/policy-engine.ts';
+import { compileClusterPolicy } from '../../../src/policy/policy-compiler.ts';
+import { PolicyRegister } from '../../../src/policy/policy-register.ts';
+import { issueAuthority, issueLeaf } from '../../../src/reconcilers/serving-certificate-issue.ts';
+import { anonymousSource } from '../../../src/registry/credentials.ts';
+import { resolveSettings } from '../../../src/settings/resolution.ts';
+import { loadTrustRoot } from '../../../src/signing/trust-root.ts';
+import { createAdmissionMetrics } from '../../../src/telemetry/admission-metrics.ts';
+import { systemClock } from '../../../src/telemetry/system-clock.ts';
+import { EvidenceMaker } from '../../support/evidence-maker.ts';
+import { pushImage } from '../../support/images.ts';
+import type { PushedImage } from '../../support/images.ts';
+import { readRunbookPolicy } from '../../support/runbook-policy.ts';
+import { openScene } from '../../support/scene.ts';
+import type { Scene } from '../../support/scene.ts';
+
+interface Answer {
+  readonly allowed: boolean;
+  readonly status?: { readonly code: number; readonly message: string };
+  readonly patch?: string;
+}
+
+describe('the webhook before a real registry', () => {
+  const parts = new AsyncDisposableStack();
+  const patience = new AbortController().signal;
+  let scene: Scene;
+  let server: AdmissionServer;
+  let agent: Agent;
+  let silent: Server;
+  let signed: PushedImage;
+  let unsigned: PushedImage;
+  let namespace = '';
+  let requests = 0;
+
+  before(async () => {
+    scene = parts.use(await openScene());
+    const { stack } = scene;
+    const repository = `${stack.registry}/webhook`;
+    signed = await pushImage(scene.registry, repository);
+    unsigned = await pushImage(scene.registry, repository);
+    await new EvidenceMaker(stack, scene.judges).make(signed.ref);
+    namespace = await scene.namespace('webhook-server');
+    await createPullSecret('pull', stack.reader);
+    silent = createServer();
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    await start();
+  }).timeout(60_000);
+
+  after(async () => {
+    await server.close({ drainMs: 0 });
+    await agent.destroy();
+    silent.close();
+    await parts.disposeAsync();
+  });
+
+  const createPullSecret = async (
+    name: string,
+    { user, password }: { readonly user: string; readonly password: string },
+  ): Promise<void> => {
+    const auths = { 'harbor.golems.internal': { username: user, password } };
+    const content = Buffer.from(JSON.stringify({ auths })).toString('base64');
+    await scene.api.create(`/api/v1/namespaces/${namespace}/secrets`, {
+      metadata: { name },
+      type: 'kubernetes.io/dockerconfigjson',
+      data: { '.dockerconfigjson': content },
+    });
+  };
+
+  const hostOfSilent = (): string => `127.0.0.1:${(silent.address() as AddressInfo).port}`;
+
+  const start = async (): Promise<void> => {
+    const { stack } = scene;
+    const clock = systemClock;
+    const { settings } = resolveSettings({
+      environment: {},
+      flags: {
+        webhook: { address: '127.0.0.1:0' },
+        registries: [{ host: hostOfSilent(), insecure: true }],
+      },
+    });
+    const access = await openKubeconfigAccess({ paths: [stack.kubeconfig], clock }, { signal: patience });
+    const client = parts.use(new KubeClient({ access, clock }));
+    const dispatchers = parts.use(
+      await Dispatchers.open({ caFiles: [stack.ca], hosts: hostTrustOf(settings) }),
+    );
+    const registries = createRegistries(settings, dispatchers, clock);
+    const engine = parts.use(openPolicyEngine({ clock }));
+    const register = new PolicyRegister();
+    const policy = await readRunbookPolicy();
+    policy.spec.images = [{ glob: `${stack.registry}/webhook**` }, { glob: `${hostOfSilent()}/**` }];
+    const trustRoot = await loadTrustRoot(stack.trustedRoot, { signal: patience });
+    const absent = (): Promise<never> => Promise.reject(new Error('the policy refers to nothing'));
+    const compiled = await compileClusterPolicy(parseClusterImagePolicy(policy, 'system'), {
+      engine,
+      references: {
+        findTrustRoot: () => Promise.resolve(trustRoot),
+        ...{ findSecret: absent, findConfigMapEntry: absent, fetchRemotePolicy: absent, findKmsKey: absent },
+      },
+      signal: patience,
+    });
+    register.put({ compiled, version: '1' });
+    register.complete();
+    const metrics = createAdmissionMetrics({ version: 'test' });
+    const stores = openWorkloadStores({
+      registries: {
+        withCredentials: (source) => {
+          requests += 1;
+          return registries.withCredentials(source);
+        },
+      },
+      pullSecrets: new PullSecretSource({ client }),
+      ownCredentials: anonymousSource,
+      metrics,
+      log: silentLog,
+    });
+    const authority = await issueAuthority('test', new Date());
+    const leaf = await issueLeaf(authority, ['127.0.0.1'], new Date());
+    const events = new EventRecorder({ client, clock, log: silentLog });
+    parts.defer(() => events.close({ deadlineMs: 1000 }));
+    server = await startAdmission(
+      { settings, register, engine, stores, events, metrics, namespace: 'system', clock, log: silentLog },
+      { ...leaf, authorityPem: authority.certificatePem },
+    );
+    agent = new Agent({ connect: { ca: authority.certificatePem } });
+  };
+
+  const ask = async (path: string, image: string, pullSecret = 'pull'): Promise<Answer> => {
+    const object = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'pod' },
+      spec: { containers: [{ name: 'app', image }], imagePullSecrets: [{ name: pullSecret }] },
+    };
+    const kind = { group: '', version: 'v1', kind: 'Pod' };
+    const review = { uid: 'u', kind, namespace, operation: 'CREATE', object, dryRun: true };
+    const { body } = await request(`https://${server.address}${path}`, {
+      method: 'POST',
+      dispatcher: agent,
+      body: JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', request: review }),
+    });
+    return ((await body.json()) as { response: Answer }).response;
+  };
+
+  it('admits an image with all evidence, by the pull secret of the Pod', async () => {
+    expect(await ask('/validate', signed.ref)).to.deep.equal({ uid: 'u', allowed: true });
+  }).timeout(20_000);
+
+  it('denies one without, and names each check', async () => {
+    const { allowed, status } = await ask('/validate', unsigned.ref);
+    expect([allowed, status?.code]).to.deep.equal([false, 403]);
+    expect(status?.message).to.match(
+      /^validation failed: failed policy: golemtrust-production-policy: spec\.containers\[0\]\.image: .*signature missing.*slsa-provenance missing.*sbom-cyclonedx missing.*Next: /,
+    );
+  }).timeout(20_000);
+
+  it('says which pull secret is missing when the registry refuses', async () => {
+    // What was admitted by one account is true for all; what was denied is not told to others.
+    const { status } = await ask('/validate', unsigned.ref, 'absent');
+    expect(status?.code).to.equal(503);
+    expect(status?.message).to.include(`Secret ${namespace}/absent`).and.include('denied pull access');
+  }).timeout(20_000);
+
+  it('pins a tag to the digest that the registry has', async () => {
+    const image = `${signed.repository}:pinned`;
+    const manifest = await scene.registry.findManifest(signed.repository, signed.digest);
+    if (manifest === undefined) throw new Error('the image is gone');
+    await scene.registry.putManifest(signed.repository, manifest, mediaTypes.ociManifest, 'pinned');
+    const { patch = '' } = await ask('/mutate', image);
+    const [step] = JSON.parse(Buffer.from(patch, 'base64').toString()) as [{ value: string }];
+    expect(step.value).to.equal(`${image}@${signed.digest}`);
+    expect((await ask('/validate', step.value)).allowed).to.equal(true);
+  }).timeout(20_000);
+
+  it('answers in time with a reason when a registry hangs', async () => {
+    const startedMs = performance.now();
+    const { status } = await ask('/validate?timeout=2s', `${hostOfSilent()}/app@${signed.digest}`);
+    expect(performance.now() - startedMs).to.be.below(2000);
+    expect(status?.code).to.equal(503);
+    expect(status?.message)
+      .to.include('not finished within 1 s')
+      .and.include(`the image lies in ${hostOfSilent()}`);
+  }).timeout(20_000);
+
+  it('opens one store for each account, however often it asks', () => {
+    expect(requests).to.equal(2);
+  });
+});

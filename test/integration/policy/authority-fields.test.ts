@@ -1,0 +1,220 @@
+import { generateKeyPairSync, sign } from 'node:crypto';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { run } from '../../../hack/stack/process/run.ts';
+import { identityToken } from '../../../hack/stack/stack.ts';
+import { openJudging } from '../../../src/commands/policy/judging-session.ts';
+import { asPodImage } from '../../../src/commands/policy/test-images.ts';
+import { parseClusterImagePolicy } from '../../../src/policy/cluster-image-policy.ts';
+import { explainFully } from '../../../src/policy/explanation.ts';
+import { resolveSettings } from '../../../src/settings/resolution.ts';
+import { controllerAccount } from '../../support/account-kubeconfig.ts';
+import { newAuthorityChain } from '../../support/certificate-chains.ts';
+import { pushImage, pushIndex } from '../../support/images.ts';
+import type { PushedImage } from '../../support/images.ts';
+import { pipelineIdentity } from '../../support/judges.ts';
+import { openScene } from '../../support/scene.ts';
+import type { Scene } from '../../support/scene.ts';
+
+/** A key pair of which cosign has the private half. */
+interface CosignKey {
+  readonly file: string;
+  readonly publicPem: string;
+  readonly privatePem: string;
+}
+
+describe('fields of an authority, on evidence of the real cosign', function () {
+  this.timeout(60_000);
+  let scene: Scene;
+  let folder: string;
+  let count = 0;
+  const password = { COSIGN_PASSWORD: 'lab' };
+  const tagLayout = ['--new-bundle-format=false', '--use-signing-config=false'];
+
+  before(async () => {
+    scene = await openScene();
+    folder = await mkdtemp(join(tmpdir(), 'chainwright-fields-'));
+  });
+  after(async () => {
+    await rm(folder, { recursive: true });
+    await scene[Symbol.asyncDispose]();
+  });
+
+  const push = (): Promise<PushedImage> => pushImage(scene.registry, `${scene.stack.registry}/fields`);
+  const cosign = async (args: readonly string[], env: Record<string, string> = {}): Promise<void> => {
+    const { code, stderr } = await scene.judges.cosign(args, { ...password, ...env });
+    if (code !== 0) throw new Error(`cosign ${String(args[0])}: ${stderr}`);
+  };
+  const crane = (...args: string[]): Promise<string> =>
+    run(join(scene.stack.bin, 'crane'), args, {
+      env: { ...scene.stack.env, PATH: process.env['PATH'] ?? '' },
+    });
+  const makeKey = async (curve: string): Promise<CosignKey> => {
+    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: curve });
+    const prefix = join(folder, `key-${(count += 1)}`);
+    const privatePem = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
+    await writeFile(`${prefix}.pem`, privatePem);
+    await cosign(['import-key-pair', '--yes', '--key', `${prefix}.pem`, '--output-key-prefix', prefix]);
+    const publicPem = publicKey.export({ format: 'pem', type: 'spki' }).toString();
+    return { file: `${prefix}.key`, publicPem, privatePem };
+  };
+  const signBy = async (
+    { file }: CosignKey,
+    { ref }: PushedImage,
+    flags: readonly string[] = [],
+    env: Record<string, string> = {},
+  ): Promise<void> => {
+    const log = ['--rekor-url', scene.stack.rekorUrl];
+    await cosign(['sign', '--yes', '--key', file, ...tagLayout, ...log, ...flags, ref], env);
+  };
+  const judge = async ({ ref }: PushedImage, authority: object, more: object = {}): Promise<string> => {
+    const { stack } = scene;
+    const policy = {
+      apiVersion: 'policy.sigstore.dev/v1beta1',
+      kind: 'ClusterImagePolicy',
+      metadata: { name: 'fields' },
+      spec: { images: [{ glob: '**' }], authorities: [authority], ...more },
+    };
+    await using closing = new AsyncDisposableStack();
+    const none = (): Promise<never> => Promise.reject(new Error('nothing is referred to'));
+    const asked = await openJudging({
+      settings: resolveSettings({}).settings,
+      environment: { SSL_CERT_FILE: stack.ca, DOCKER_CONFIG: stack.env['DOCKER_CONFIG'] },
+      trustedRoot: stack.trustedRoot,
+      policies: [parseClusterImagePolicy(policy, 'tekton-chains')],
+      references: { findNamedTrustRoot: () => undefined, findSecret: none, findConfigMapEntry: none },
+      noMatch: 'deny',
+      signal: AbortSignal.timeout(30_000),
+      closing,
+    });
+    const judgement = await asked(asPodImage(ref));
+    return judgement.outcome === 'admitted' ? 'admitted' : explainFully(judgement);
+  };
+  const logged = { ctlog: { url: 'https://rekor.example' } };
+
+  for (const [curve, own] of [
+    ['P-256', 'sha256'],
+    ['P-384', 'sha384'],
+    ['P-521', 'sha512'],
+  ] as const) {
+    it(`key.hashAlgorithm: ${own} is what cosign signs with by a key on ${curve}, logged`, async () => {
+      const [image, key] = [await push(), await makeKey(curve)];
+      await signBy(key, image);
+      for (const hashAlgorithm of ['', 'sha224', 'sha256', 'sha384', 'sha512']) {
+        const said = await judge(image, { key: { data: key.publicPem, hashAlgorithm }, ...logged });
+        if (['', own].includes(hashAlgorithm)) expect(said, hashAlgorithm).to.equal('admitted');
+        else expect(said, hashAlgorithm).to.include('the signature does not match');
+      }
+    });
+  }
+
+  it('key.hashAlgorithm: also of a key’s signature in a bundle, which cosign 3.1.3 makes on P-256 alone', async () => {
+    const [image, key] = [await push(), await makeKey('P-256')];
+    const config = scene.stack.env['STACK_SIGNING_CONFIG'] ?? '';
+    await cosign(['sign', '--yes', '--key', key.file, '--signing-config', config, image.ref]);
+    const asBundle = (hashAlgorithm: string): object => ({
+      key: { data: key.publicPem, hashAlgorithm },
+      signatureFormat: 'bundle',
+      ...logged,
+    });
+    expect(await judge(image, asBundle('sha256'))).to.equal('admitted');
+    expect(await judge(image, asBundle('sha512'))).to.include('the signature does not match');
+  });
+
+  it('key.hashAlgorithm: a signature of one by one’s own hand, attached by cosign', async () => {
+    const [image, key] = [await push(), await makeKey('P-256')];
+    const payload = join(folder, 'payload.json');
+    const identity = { 'docker-reference': image.repository };
+    const signed = {
+      identity,
+      image: { 'docker-manifest-digest': image.digest },
+      type: 'cosign container image signature',
+    };
+    await writeFile(payload, JSON.stringify({ critical: signed, optional: null }));
+    const signature = sign('sha224', await readFile(payload), key.privatePem).toString('base64');
+    await writeFile(`${payload}.sig`, signature);
+    await cosign(['attach', 'signature', '--payload', payload, '--signature', `${payload}.sig`, image.ref]);
+    const data = key.publicPem;
+    expect(await judge(image, { key: { data, hashAlgorithm: 'sha224' } })).to.equal('admitted');
+    expect(await judge(image, { key: { data } })).to.include('the signature does not match');
+  });
+
+  it('source.oci and tagPrefix: another repository, another tag', async () => {
+    const [image, key] = [await push(), await makeKey('P-256')];
+    const elsewhere = `${scene.stack.registry}/fields-signatures`;
+    await signBy(key, image, [], { COSIGN_REPOSITORY: elsewhere });
+    const byKey = { key: { data: key.publicPem }, ...logged };
+    expect(await judge(image, byKey)).to.include('no signature lies beside the image');
+    expect(await judge(image, { ...byKey, source: [{ oci: elsewhere }] })).to.equal('admitted');
+    const tag = `${image.digest.replace(':', '-')}.sig`;
+    await crane('copy', `${elsewhere}:${tag}`, `${elsewhere}:release-${tag}`);
+    await crane('delete', `${elsewhere}@${(await crane('digest', `${elsewhere}:${tag}`)).trim()}`);
+    await signBy(key, image, [], { COSIGN_REPOSITORY: `${elsewhere}-again` });
+    await crane('copy', `${elsewhere}-again:${tag}`, `${elsewhere}:release-${tag}`);
+    const prefixed = { ...byKey, source: [{ oci: elsewhere, tagPrefix: 'release-' }] };
+    expect(await judge(image, prefixed)).to.equal('admitted');
+    expect(await judge(image, { ...byKey, source: [{ oci: elsewhere }] })).to.include('no signature lies');
+  });
+
+  it('rfc3161timestamp: wants the timestamp of an authority, and a log entry does not stand in for it', async () => {
+    const [stamped, plain, key] = [await push(), await push(), await makeKey('P-256')];
+    await signBy(key, stamped, ['--timestamp-server-url', scene.stack.env['STACK_TSA_URL'] ?? '']);
+    await signBy(key, plain);
+    const byKey = { key: { data: key.publicPem }, rfc3161timestamp: {} };
+    expect(await judge(stamped, byKey)).to.equal('admitted');
+    expect(await judge(plain, byKey)).to.include('no timestamp of a timestamp authority');
+  });
+
+  it('ctlog: wants a log entry of a key’s signature', async () => {
+    const [image, key] = [await push(), await makeKey('P-256')];
+    await signBy(key, image, ['--tlog-upload=false']);
+    expect(await judge(image, { key: { data: key.publicPem } })).to.equal('admitted');
+    expect(await judge(image, { key: { data: key.publicPem }, ...logged })).to.include(
+      'no entry in a transparency log',
+    );
+  });
+
+  for (const signatureFormat of ['legacy', 'bundle']) {
+    it(`keyless.ca-cert, signatureFormat ${signatureFormat}: Fulcio's own certificate admits, another does not`, async () => {
+      const image = await push();
+      const { fulcioUrl, rekorUrl, trustedRoot, env } = scene.stack;
+      const layout =
+        signatureFormat === 'bundle'
+          ? ['--signing-config', env['STACK_SIGNING_CONFIG'] ?? '']
+          : [...tagLayout, '--fulcio-url', fulcioUrl, '--rekor-url', rekorUrl];
+      const token = ['--identity-token', await identityToken(controllerAccount)];
+      await cosign(['sign', '--yes', ...token, '--trusted-root', trustedRoot, ...layout, image.ref]);
+      const identities = [{ issuer: scene.stack.issuer, subject: pipelineIdentity }];
+      const byAuthority = (data: string): object => ({
+        keyless: { 'ca-cert': { data }, identities },
+        signatureFormat,
+      });
+      const fulcio = await readFile(env['STACK_FULCIO_ROOT'] ?? '', 'utf8');
+      expect(await judge(image, byAuthority(fulcio))).to.equal('admitted');
+      const { root } = await newAuthorityChain();
+      expect(await judge(image, byAuthority(root))).to.include('none of the authorities in ca-cert issued');
+    });
+  }
+
+  it('policy.fetchConfigFile: a CUE rule over the configs of an index', async () => {
+    const key = await makeKey('P-256');
+    const index = await pushIndex(scene.registry, `${scene.stack.registry}/fields`);
+    await signBy(key, index);
+    const judgeBy = (architecture: string): Promise<string> =>
+      judge(
+        index,
+        { key: { data: key.publicPem } },
+        {
+          policy: {
+            type: 'cue',
+            fetchConfigFile: true,
+            data: `config: "linux/${architecture}": os: "linux"`,
+          },
+        },
+      );
+    expect(await judgeBy('arm64')).to.equal('admitted');
+    expect(await judgeBy('riscv64')).to.include('config');
+  });
+});
