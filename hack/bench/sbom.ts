@@ -3,7 +3,10 @@
  * found, against each other and against what the package managers themselves say. The last line is JSON; ratios are
  * ours/peer. Images are built once, out of public packages, and kept in the cache.
  *
- *   node hack/bench/sbom.ts [--rounds 3] [--only debian,node] [--keep FOLDER]
+ * Ours is the compiled release, run through bin/chainwright. Each program runs once before it is measured, so that
+ * neither is charged for filling its caches (compiled code, files in memory).
+ *
+ *   node hack/bench/sbom.ts [--rounds 3] [--images debian,node] [--keep FOLDER]
  */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,7 +16,7 @@ import { main } from '../stack/process/main.ts';
 import { readPackages } from './sbom/bom.ts';
 import { compare } from './sbom/comparison.ts';
 import type { Contender } from './sbom/contender.ts';
-import { ours, readySyft } from './sbom/contender.ts';
+import { readyOurs, readySyft } from './sbom/contender.ts';
 import { ensureImage } from './sbom/image-cache.ts';
 import type { CachedImage } from './sbom/image-cache.ts';
 import { needOf, ratioOf, reasonsOf, tableOf, totalOf } from './sbom/image-result.ts';
@@ -35,13 +38,17 @@ interface Plan {
 await main(async () => {
   const plan = readPlan();
   await ensureTools();
+  const ours = await readyOurs();
   const peer = await readySyft();
+  console.log(`ours: ${ours.name} ${ours.version}, compiled (dist/), run through bin/chainwright`);
+  console.log(`peer: ${peer.name} ${peer.version} as it comes; ${plan.rounds} rounds, medians`);
   const folder = plan.keep ?? (await mkdtemp(join(tmpdir(), 'chainwright-bench-sbom-')));
   await mkdir(folder, { recursive: true });
   try {
     const results: ImageResult[] = [];
+    await warmUp([ours, peer], plan.images[0] ?? '', folder);
     for (const name of plan.images) {
-      const result = await measureImage(await ensureImage(name), peer, { ...plan, folder });
+      const result = await measureImage(await ensureImage(name), { ours, peer }, { ...plan, folder });
       console.log(`${name}: CPU ${result.ours.cpuSeconds} s, ${peer.name} ${result.peer.cpuSeconds} s`);
       results.push(result);
     }
@@ -56,11 +63,11 @@ function readPlan(): Plan {
   const { values } = parseArgs({
     options: {
       rounds: { type: 'string', default: '3' },
-      only: { type: 'string', default: known.join(',') },
+      images: { type: 'string', default: known.join(',') },
       keep: { type: 'string' },
     },
   });
-  const images = values.only.split(',');
+  const images = values.images.split(',');
   const unknown = images.filter((name) => !known.includes(name));
   if (unknown.length > 0)
     throw new Error(`unknown image: ${unknown.join(', ')}; there are ${known.join(', ')}`);
@@ -69,9 +76,14 @@ function readPlan(): Plan {
   return { rounds, images, keep: values.keep === undefined ? undefined : resolve(values.keep) };
 }
 
+async function warmUp(contenders: readonly Contender[], name: string, folder: string): Promise<void> {
+  const { layout } = await ensureImage(name);
+  for (const contender of contenders) await measure(contender.command(layout), join(folder, 'warm-up.json'));
+}
+
 async function measureImage(
   image: CachedImage,
-  peer: Contender,
+  { ours, peer }: { readonly ours: Contender; readonly peer: Contender },
   { rounds, folder }: { readonly rounds: number; readonly folder: string },
 ): Promise<ImageResult> {
   const measured = { ours: [] as Measurement[], peer: [] as Measurement[] };

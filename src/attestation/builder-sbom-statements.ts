@@ -7,6 +7,7 @@ import type { Log } from '../model/log.ts';
 import type { ImageStore } from '../registry/image-store.ts';
 import { isUnreadableContent } from '../registry/registry-faults.ts';
 import { statementTypes } from '../statements/statement.ts';
+import type { Statement } from '../statements/statement.ts';
 import { claimFault } from './builder-claim.ts';
 import type { ClaimSource, FoundClaim } from './builder-claim.ts';
 import { ClaimChecker } from './builder-claim-document.ts';
@@ -127,7 +128,7 @@ class ClaimRelay {
 function statementOf(
   image: ResolvedImage,
   predicateType: string,
-  predicate: PlannedStatement['statement']['predicate'],
+  predicate: Statement['predicate'],
 ): PlannedStatement {
   const subject = {
     name: formatRepository(image.repository),

@@ -4,7 +4,7 @@ import type { EvidenceLayout } from '../model/signing-record.ts';
 import { buildCosignSignStatement } from '../statements/cosign-sign-v1.ts';
 import { encodeSimpleSigning } from '../statements/simple-signing.ts';
 import { encodeStatement } from '../statements/statement.ts';
-import type { Statement } from '../statements/statement.ts';
+import type { Statement, TextStatement } from '../statements/statement.ts';
 import { planArtifact } from './planned-artifact.ts';
 import type { Destination, PlannedArtifact } from './planned-artifact.ts';
 import type { ResolvedImage } from './resolve-subjects.ts';
@@ -12,7 +12,7 @@ import type { ResolvedImage } from './resolve-subjects.ts';
 /** An attestation to be made, with the images that it is attached to. */
 export interface PlannedStatement {
   readonly kind: 'provenance' | 'sbom';
-  readonly statement: Statement;
+  readonly statement: Statement | TextStatement;
   readonly images: readonly ResolvedImage[];
   /** True if it lies on the run as well. */
   readonly isKeptOnRun: boolean;

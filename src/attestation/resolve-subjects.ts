@@ -3,8 +3,9 @@ import { splitDigest } from '../model/digest.ts';
 import { formatRepository } from '../model/image-reference.ts';
 import type { PinnedImage } from '../model/image-reference.ts';
 import type { FoundSubject } from '../tekton/subjects.ts';
-import type { Descriptor } from '../model/oci.ts';
+import type { Descriptor, ImageManifest } from '../model/oci.ts';
 import type { ImageStore } from '../registry/image-store.ts';
+import { isImageIndex } from '../registry/manifest-parser.ts';
 import { isUnreadableContent } from '../registry/registry-faults.ts';
 import { listPlatformManifests } from '../registry/platform-manifests.ts';
 
@@ -17,6 +18,8 @@ export interface NamedSubject {
 /** An image that the registry holds, with the descriptor of its manifest. */
 export interface ResolvedImage extends PinnedImage {
   readonly descriptor: Descriptor;
+  /** Its manifest, where the check has read it: of a single image, not of an index and its platforms. */
+  readonly manifest?: ImageManifest;
   /** For a platform manifest: the image index that lists it. */
   readonly index?: ResolvedImage;
 }
@@ -87,7 +90,11 @@ async function resolveImage(
     const manifest = await store.getManifest(image.repository, image.digest, options);
     if (manifest === undefined) return absent(image);
     const platforms = listPlatformManifests(manifest);
-    const top: ResolvedImage = { ...image, descriptor: manifest.descriptor };
+    const top: ResolvedImage = {
+      ...image,
+      descriptor: manifest.descriptor,
+      ...(isImageIndex(manifest.manifest) ? {} : { manifest: manifest.manifest }),
+    };
     const { repository } = image;
     return [
       top,

@@ -3,13 +3,14 @@ import { splitDigest } from '../model/digest.ts';
 import { formatRepository } from '../model/image-reference.ts';
 import { limits } from '../model/limits.ts';
 import { isIndexMediaType } from '../model/oci.ts';
+import type { ImageManifest } from '../model/oci.ts';
 import { isImageIndex } from '../registry/manifest-parser.ts';
 import type { ImageStore } from '../registry/image-store.ts';
-import type { BomGenerator } from '../sbom/bom-generator.ts';
+import type { BomMaker } from '../sbom/bom-generator.ts';
 import { toLayerSource } from '../sbom/image-source.ts';
 import type { LayerSource } from '../sbom/layer-source.ts';
 import { buildCycloneDxStatement } from '../statements/cyclonedx-statement.ts';
-import type { Statement } from '../statements/statement.ts';
+import type { TextStatement } from '../statements/statement.ts';
 import type { StatementSource } from './plan-build.ts';
 import type { ResolvedImage } from './resolve-subjects.ts';
 
@@ -22,7 +23,7 @@ interface CallOptions {
  * manifest and to the index, since verifiers look at either. An image that cannot be catalogued is a fault; the others are
  * unaffected.
  */
-export function createSbomSource(generator: BomGenerator): StatementSource {
+export function createSbomSource(generator: BomMaker): StatementSource {
   return {
     makeStatements: async (images, store, options) => {
       const single = images.filter(({ descriptor }) => !isIndexMediaType(descriptor.mediaType));
@@ -48,24 +49,43 @@ export function createSbomSource(generator: BomGenerator): StatementSource {
   };
 }
 
-function statementAbout(targets: readonly ResolvedImage[], bom: Uint8Array): Statement {
+function statementAbout(targets: readonly ResolvedImage[], bom: Uint8Array): TextStatement {
   const subjects = targets.map(({ repository, digest }) => ({
     name: formatRepository(repository),
     digest: { sha256: splitDigest(digest).hex },
   }));
-  return buildCycloneDxStatement(
-    subjects,
-    JSON.parse(Buffer.from(bom).toString('utf8')) as Statement['predicate'],
-  );
+  return buildCycloneDxStatement(subjects, bom);
 }
 
 /** The layers of an image in a store. Throws ERR_SUBJECT_ABSENT, ERR_SBOM_IMAGE_CONFIG, and what the store throws. */
 export async function openLayerSource(
-  image: Pick<ResolvedImage, 'repository' | 'digest'>,
+  image: Pick<ResolvedImage, 'repository' | 'digest' | 'manifest'>,
   store: ImageStore,
   options: CallOptions,
 ): Promise<LayerSource> {
   const { repository, digest } = image;
+  const name = formatRepository(repository);
+  const manifest = image.manifest ?? (await readManifest(image, store, options));
+  const config = await store.getBlob(repository, manifest.config, {
+    ...options,
+    maxBytes: limits.manifestBytes,
+  });
+  return toLayerSource({
+    name,
+    digest,
+    manifest,
+    config,
+    // A store's streams check size and digest.
+    isChecked: true,
+    open: (layer, call) => store.openBlob(repository, layer, call),
+  });
+}
+
+async function readManifest(
+  { repository, digest }: Pick<ResolvedImage, 'repository' | 'digest'>,
+  store: ImageStore,
+  options: CallOptions,
+): Promise<ImageManifest> {
   const name = formatRepository(repository);
   const stored = await store.getManifest(repository, digest, options);
   if (stored === undefined) {
@@ -82,16 +102,5 @@ export async function openLayerSource(
       remedy: 'List the platform manifests themselves in the image index.',
     });
   }
-  const { manifest } = stored;
-  const config = await store.getBlob(repository, manifest.config, {
-    ...options,
-    maxBytes: limits.manifestBytes,
-  });
-  return toLayerSource({
-    name,
-    digest,
-    manifest,
-    config,
-    open: (layer, call) => store.openBlob(repository, layer, call),
-  });
+  return stored.manifest;
 }

@@ -1,4 +1,5 @@
-import { Enums, Models } from '@cyclonedx/cyclonedx-library';
+import * as Enums from '@cyclonedx/cyclonedx-library/Enums';
+import * as Models from '@cyclonedx/cyclonedx-library/Models';
 import type { BomDetail } from './bom-detail.ts';
 import type { ComponentHash, FoundComponent } from './cataloguer.ts';
 import { isMailAddress } from './contact.ts';
@@ -44,15 +45,23 @@ export function toBomComponent(
   describe(component, found);
   if (found.scope !== undefined) component.scope = scopes[found.scope];
   if (found.supplier !== undefined) component.supplier = toEntity(found.supplier);
-  for (const licence of toLicences(found.licences ?? [])) {
-    if (licence.kind !== 'name' || detail.namedLicences) component.licenses.add(toModel(licence));
-  }
-  for (const { algorithm, hex } of found.hashes ?? []) component.hashes.set(toAlgorithm(algorithm), hex);
+  for (const licence of toLicences(found.licences ?? [])) addLicence(component, licence, detail);
+  const { hashes, of } = hashesOf(found, detail);
+  for (const { algorithm, hex } of hashes) component.hashes.set(toAlgorithm(algorithm), hex);
   const layerDigest = detail.layers ? layers[found.locations[0].layer] : undefined;
-  for (const [name, value] of propertiesOf(found, layerDigest)) {
+  for (const [name, value] of propertiesOf(found, layerDigest, of)) {
     component.properties.add(new Models.Property(propertyPrefix + name, value));
   }
   return component;
+}
+
+/** Those of its own bytes; for want of these the one of what names it, and then what that is. */
+function hashesOf(
+  { hashes = [], manifestHash }: FoundComponent,
+  { manifestHashes }: BomDetail,
+): { readonly hashes: readonly ComponentHash[]; readonly of?: string } {
+  if (hashes.length > 0 || manifestHash === undefined || !manifestHashes) return { hashes };
+  return { hashes: [manifestHash], of: manifestHash.of };
 }
 
 function describe(component: Models.Component, found: FoundComponent): void {
@@ -72,9 +81,11 @@ function describe(component: Models.Component, found: FoundComponent): void {
 function propertiesOf(
   found: FoundComponent,
   layerDigest: string | undefined,
+  hashOf: string | undefined,
 ): readonly (readonly [string, string])[] {
   return [
     ...Object.entries(found.properties ?? {}),
+    ...(hashOf === undefined ? [] : [['hash-of', hashOf] as const]),
     ...(layerDigest === undefined ? [] : [['layer:digest', layerDigest] as const]),
     ...(found.incomplete === undefined ? [] : [['incomplete', found.incomplete] as const]),
   ];
@@ -92,6 +103,14 @@ function toEntity({
   return entity;
 }
 
+function addLicence(component: Models.Component, licence: Licence, { namedLicences }: BomDetail): void {
+  const isNamed = licence.kind === 'name' || licence.kind === 'reference';
+  if (isNamed && !namedLicences) return;
+  component.licenses.add(toModel(licence));
+  if (licence.kind === 'reference' && licence.declared !== undefined)
+    component.properties.add(new Models.Property(`${propertyPrefix}licence`, licence.declared));
+}
+
 function toModel({ kind, text }: Licence): Models.License {
   const acknowledgement = Enums.LicenseAcknowledgement.Declared;
   switch (kind) {
@@ -99,6 +118,7 @@ function toModel({ kind, text }: Licence): Models.License {
       return new Models.SpdxLicense(text, { acknowledgement });
     case 'name':
       return new Models.NamedLicense(text, { acknowledgement });
+    case 'reference':
     case 'expression': {
       const expression = new Models.LicenseExpression(text);
       expression.acknowledgement = acknowledgement;

@@ -1,9 +1,13 @@
-import { Enums, Models, Serialize, Spec } from '@cyclonedx/cyclonedx-library';
+import * as Enums from '@cyclonedx/cyclonedx-library/Enums';
+import * as Models from '@cyclonedx/cyclonedx-library/Models';
+import * as Serialize from '@cyclonedx/cyclonedx-library/Serialize';
+import * as Spec from '@cyclonedx/cyclonedx-library/Spec';
 import { bomRefOf, toBomComponent } from './bom-component.ts';
 import { bomDetails } from './bom-detail.ts';
 import type { BomDetail } from './bom-detail.ts';
 import { compositionsOf, evidenceOf } from './bom-evidence.ts';
 import type { FoundComponent, Gap } from './cataloguer.ts';
+import { suppliedBy } from './component-supplier.ts';
 import { dropDanglingEdges, findTopLevel } from './dependency-graph.ts';
 import { imageComponent, propertyPrefix } from './image-component.ts';
 import type { Inventory } from './inventory.ts';
@@ -60,7 +64,11 @@ export function writeBom(
   settings: BomSettings,
   detail: BomDetail = bomDetails[0],
 ): BomDocument {
-  const found = dropDanglingEdges(inventory.components);
+  const publisher = publisherOf(source, settings);
+  const found = dropDanglingEdges(inventory.components).map((one) =>
+    // Whoever publishes the image supplies what nobody else is known to have put there.
+    one.supplier !== undefined || publisher === undefined ? one : suppliedBy(one, publisher, 'image'),
+  );
   const serialNumber = serialNumberOf([
     source.digest,
     source.name,
@@ -147,10 +155,11 @@ function gapProperty({ cataloguer, path, reason }: Gap): Models.Property {
 function reducedProperty({
   occurrences,
   layers,
+  manifestHashes,
   developmentEdges,
   namedLicences,
 }: BomDetail): Models.Property {
-  const kept = `occurrences<=${occurrences} layers=${layers} development-edges=${developmentEdges} named-licences=${namedLicences}`;
+  const kept = `occurrences<=${occurrences} layers=${layers} manifest-hashes=${manifestHashes} development-edges=${developmentEdges} named-licences=${namedLicences}`;
   return new Models.Property(`${propertyPrefix}reduced`, kept);
 }
 

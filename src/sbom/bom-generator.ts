@@ -29,11 +29,22 @@ export interface GenerateRequest {
   onProgress?(progress: SbomProgress): void;
 }
 
+/** What makes BOMs, in this thread or in another. */
+export interface BomMaker {
+  /** The image's BOM: complete, deterministic. Throws AppErrors of the area SBOM, what the source throws, and the signal's reason. */
+  generate(source: LayerSource, request: { readonly signal: AbortSignal }): Promise<GeneratedBom>;
+}
+
+/** Equal for requests that get the same BOM, by the same settings. */
+export function workKeyOf({ digest, name, tag = '' }: LayerSource): string {
+  return `${digest} ${name} ${tag}`;
+}
+
 /**
  * Makes BOMs for a process: one at a time for each image however many ask, a bounded number at once, layers and
  * finished BOMs kept. Work that nobody waits for any more stops; `close` stops all of it.
  */
-export class BomGenerator implements AsyncDisposable {
+export class BomGenerator implements BomMaker, AsyncDisposable {
   readonly #options: BomGeneratorOptions;
   readonly #queue: PQueue;
   readonly #layers: LayerCache;
@@ -55,7 +66,7 @@ export class BomGenerator implements AsyncDisposable {
 
   /** The image's BOM. Throws what {@link generateBom} throws, and the reason of the signal or of `close`. */
   async generate(source: LayerSource, request: GenerateRequest): Promise<GeneratedBom> {
-    const key = `${source.digest} ${source.name} ${source.tag ?? ''}`;
+    const key = workKeyOf(source);
     const done = this.#done.get(key);
     if (done !== undefined) return done;
     return await this.#running.join(

@@ -24,7 +24,8 @@ export function summariseBom(document: BomDocument): BomSummary {
   const counts: Record<string, number> = {};
   const rows = (document.components ?? []).map((component): BomRow => {
     const purl = textOf(component['purl']);
-    const type = purl === '' ? textOf(component['type']) : purl.slice(4, purl.indexOf('/'));
+    const isPackage = purl !== '' && component['type'] !== 'operating-system';
+    const type = isPackage ? purl.slice(4, purl.indexOf('/')) : textOf(component['type']);
     counts[type] = (counts[type] ?? 0) + 1;
     const group = textOf(component['group']);
     return {

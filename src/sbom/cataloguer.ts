@@ -33,11 +33,14 @@ export interface ContentDigests {
   readonly sha256?: string;
 }
 
+/** What a stream gives at the end if only the whole file can tell; see {@link StreamedFileRule.whole}. */
+export const readWhole: unique symbol = Symbol('read whole');
+
 /** Takes a file's content piece by piece; a `chunk` is valid during the call only. */
 export interface FactStream<Fact> {
   write(chunk: Uint8Array): void;
   /** Called once after the last chunk; undefined: nothing here is worth keeping. */
-  end(digests: ContentDigests): Fact | undefined;
+  end(digests: ContentDigests): Fact | typeof readWhole | undefined;
 }
 
 interface RuleBase {
@@ -61,6 +64,8 @@ export interface WholeFileRule<Fact> extends RuleBase {
 export interface StreamedFileRule<Fact> extends RuleBase {
   /** Starts on one file; the same promise as {@link WholeFileRule.parse}. */
   open(file: FileStat): FactStream<Fact>;
+  /** Reads the file once more, as a whole, after the stream has ended with `readWhole`: for the rare case, it takes time. */
+  readonly whole?: WholeFileRule<Fact>;
 }
 
 /** How one sort of file is found and read. */
@@ -129,6 +134,11 @@ export interface FoundComponent {
   /** Licences as declared, each a name or an expression in any spelling; the BOM maps them to SPDX. */
   readonly licences?: readonly string[];
   readonly hashes?: readonly ComponentHash[];
+  /**
+   * For want of those: the hash that a package database names the package by, or that of the file that names the
+   * component. It must be the component's alone.
+   */
+  readonly manifestHash?: ComponentHash & { /** What was hashed. */ readonly of: string };
   /** CycloneDX scope; `excluded` for development-only packages. Default: none. */
   readonly scope?: 'required' | 'optional' | 'excluded';
   readonly externalReferences?: readonly {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
 import { messageOf } from '../model/errors.ts';
+import { readWhole } from './cataloguer.ts';
 import type { ContentDigests, FactStream, FileStat, WholeFileRule } from './cataloguer.ts';
 import type { FileFact } from './file-tree.ts';
 import type { RuleIndex, RuleMatch } from './rule-index.ts';
@@ -25,6 +26,10 @@ export interface FileContentOptions {
   readonly scratch: ScratchBuffer;
   /** Called at the file's end with what each rule read. */
   onFacts(facts: readonly (readonly [RuleMatch, FileFact])[]): void;
+  /** Called at the file's end with the rules that have to read it once more. */
+  onReadWhole(matches: readonly RuleMatch[]): void;
+  /** True if the content's first bytes may not bring further rules. */
+  readonly isAgain?: boolean;
 }
 
 /** A wanted file's content on its way to the rules that want it: whole, streamed, or both. Rules' faults become gaps. */
@@ -33,6 +38,7 @@ export class FileContent implements TarBody {
   readonly #options: FileContentOptions;
   #matches: readonly RuleMatch[];
   #started = false;
+  readonly #again: RuleMatch[] = [];
   readonly #gaps = new Map<RuleMatch, string>();
   readonly #streams = new Map<RuleMatch, FactStream<unknown>>();
   readonly #hashes = new Map<'sha1' | 'sha256', Hash>();
@@ -70,11 +76,13 @@ export class FileContent implements TarBody {
       if (fact !== undefined) facts.push([match, fact]);
     }
     this.#options.onFacts(facts);
+    if (this.#again.length > 0) this.#options.onReadWhole(this.#again);
   }
 
   #start(chunk: Buffer): void {
     this.#started = true;
-    const byMagic = this.#options.index.byMagic(this.#file, chunk, this.#matches);
+    const { index, isAgain = false } = this.#options;
+    const byMagic = isAgain ? [] : index.byMagic(this.#file, chunk, this.#matches);
     if (byMagic.length > 0) this.#matches = [...this.#matches, ...byMagic];
     for (const match of this.#matches) this.#open(match);
     if (this.#gather) {
@@ -112,6 +120,11 @@ export class FileContent implements TarBody {
         );
     const gap = this.#gaps.get(match);
     if (gap !== undefined) return { rule, gap };
+    if (fact === readWhole) {
+      const whole = 'open' in reader ? reader.whole : undefined;
+      if (whole !== undefined) this.#again.push({ ...match, reader: whole });
+      return undefined;
+    }
     return fact === undefined ? undefined : { rule, fact };
   }
 

@@ -1,4 +1,5 @@
-import { Enums, Models } from '@cyclonedx/cyclonedx-library';
+import * as Enums from '@cyclonedx/cyclonedx-library/Enums';
+import * as Models from '@cyclonedx/cyclonedx-library/Models';
 import { splitDigest } from '../model/digest.ts';
 import type { LayerSource } from './layer-source.ts';
 import { decodePurl, formatPurl } from './purl.ts';

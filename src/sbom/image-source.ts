@@ -15,6 +15,8 @@ export interface ImageParts {
   readonly manifest: ImageManifest;
   /** Bytes of the config blob. */
   readonly config: Uint8Array;
+  /** True if `open` itself refuses bytes of another size or digest. */
+  readonly isChecked?: boolean;
   /** Opens a layer's blob. */
   open(layer: Descriptor, options: { readonly signal: AbortSignal }): Promise<AsyncIterable<Uint8Array>>;
 }
@@ -47,7 +49,9 @@ export function toLayerSource(parts: ImageParts): LayerSource {
     if (!layerType.test(layer.mediaType)) throw mediaTypeFault(layer, object);
     const { digest: layerDigest, size, mediaType } = layer;
     const diffId = diffIds[index] ?? layerDigest;
-    return { digest: layerDigest, size, mediaType, diffId, open: (options) => parts.open(layer, options) };
+    const { isChecked = false } = parts;
+    const open: SourceLayer['open'] = (options) => parts.open(layer, options);
+    return { digest: layerDigest, size, mediaType, diffId, isChecked, open };
   });
   const { os, architecture, variant, created } = config;
   return {

@@ -2,6 +2,7 @@ import { AppError, messageOf } from '../model/errors.ts';
 import type { AnyCataloguer, CatalogueView, Distro, FoundComponent, FoundFile, Gap } from './cataloguer.ts';
 import { findDistro } from './cataloguers/os-release.ts';
 import { mergeComponents } from './component-merge.ts';
+import { nameSuppliers } from './component-supplier.ts';
 import type { FileFact, FileTree, TreeEntry } from './file-tree.ts';
 import type { ImagePlatform } from './layer-source.ts';
 import { normaliseLayerPath } from './layer-path.ts';
@@ -35,7 +36,7 @@ export function takeInventory(
     gaps.push(...(found.gaps ?? []).map((gap) => ({ ...gap, cataloguer: cataloguer.name })));
     noteOwners(tree, found.components, owners);
   }
-  return { components: mergeComponents(components), gaps, distro };
+  return { components: nameSuppliers(mergeComponents(components)), gaps, distro };
 }
 
 /** Order of strings by code units, the same on every machine. */

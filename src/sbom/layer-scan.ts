@@ -41,9 +41,11 @@ const whiteoutMetaPrefix = '.wh..wh.';
 const opaqueMarker = '.wh..wh..opq';
 const nodeWeight = 150;
 
-interface PendingLink {
+interface PendingRead {
   readonly path: string;
   readonly matches: readonly RuleMatch[];
+  /** Of a file that was read before: where its content starts in the archive. It is read by these rules only. */
+  readonly offset?: number;
 }
 
 /**
@@ -57,8 +59,11 @@ export class LayerScan {
   readonly #scratch = new ScratchBuffer();
   readonly #deletes = new Set<string>();
   readonly #opaques = new Set<string>();
-  /** Hard links at wanted paths whose content passed by under a name that nobody wanted, by target. */
-  readonly #pending = new Map<string, PendingLink[]>();
+  /**
+   * What has to be read when the layer is read once more, by the path of its content: hard links at wanted paths whose
+   * content passed by under a name that nobody wanted, and files that a rule wants as a whole after all.
+   */
+  readonly #pending = new Map<string, PendingRead[]>();
   #entries = 0;
   #weight = 0;
 
@@ -82,25 +87,29 @@ export class LayerScan {
       return undefined;
     }
     if (this.#tree.clear(path, this.#options.layer)) this.#deletes.add(path);
+    this.#forget(path);
     if (entry.type === 'symlink') this.#symlink(path, entry.linkName);
     else if (entry.type === 'hardlink') this.#hardlink(path, entry);
     else if (entry.type === 'file') return this.#file(path, entry);
     return undefined;
   };
 
-  /** True if hard links at wanted paths still wait for content: the layer has to be read once more. */
-  get hasPendingLinks(): boolean {
+  /** True if something waits for content: the layer has to be read once more. */
+  get hasPendingReads(): boolean {
     return this.#pending.size > 0;
   }
 
-  /** Handles one member of the second reading, in which only the targets of pending hard links count. */
+  /** Handles one member of the second reading, in which only what waits for content counts. */
   readonly onEntryAgain = (entry: TarEntry): TarBody | undefined => {
     if (entry.type !== 'file') return undefined;
     const target = this.#resolve(normaliseLayerPath(entry.name));
-    const links = this.#pending.get(target);
-    if (links === undefined) return undefined;
-    this.#pending.delete(target);
-    const bodies = links.map(({ path, matches }) => this.#content(path, entry, matches));
+    const waiting = this.#pending.get(target);
+    if (waiting === undefined) return undefined;
+    const isMeant = ({ offset = entry.offset }: PendingRead): boolean => offset === entry.offset;
+    const [reads, others] = [waiting.filter(isMeant), waiting.filter((read) => !isMeant(read))];
+    if (others.length > 0) this.#pending.set(target, others);
+    else this.#pending.delete(target);
+    const bodies = reads.map((read) => this.#content(entry, read));
     return {
       write: (chunk) => {
         for (const body of bodies) body.write(chunk);
@@ -169,17 +178,21 @@ export class LayerScan {
       return undefined;
     }
     return matches.length > 0 || index.readsMagic(entry.size)
-      ? this.#content(path, entry, matches)
+      ? this.#content(entry, { path, matches })
       : undefined;
   }
 
-  #content(path: string, entry: TarEntry, matches: readonly RuleMatch[]): FileContent {
+  #content(entry: TarEntry, { path, matches, offset }: PendingRead): FileContent {
     const file: FileStat = { path, size: entry.size, mode: entry.mode };
     const options: FileContentOptions = {
       index: this.#options.index,
       scratch: this.#scratch,
+      isAgain: offset !== undefined,
       onFacts: (facts) => {
         this.#keep(path, facts);
+      },
+      onReadWhole: (again) => {
+        this.#wait(path, { path, matches: again, offset: entry.offset });
       },
     };
     return new FileContent(file, matches, options);
@@ -193,10 +206,23 @@ export class LayerScan {
     const missing = matches.filter(({ cataloguer, rule }) => known[cataloguer]?.rule !== rule);
     if (Object.keys(known).length > 0) this.#keep(path, Object.entries(known));
     if (missing.length === 0) return;
-    const links = this.#pending.get(target) ?? [];
-    links.push({ path, matches: missing });
-    this.#weigh(path, 0);
-    this.#pending.set(target, links);
+    this.#wait(target, { path, matches: missing });
+  }
+
+  /** Has the file at `target` read when the layer is read once more. */
+  #wait(target: string, read: PendingRead): void {
+    const reads = this.#pending.get(target) ?? [];
+    reads.push(read);
+    this.#weigh(read.path, 0);
+    this.#pending.set(target, reads);
+  }
+
+  /** What replaces a file in its own layer leaves nothing of it to be read again. */
+  #forget(path: string): void {
+    const waiting = this.#pending.get(path)?.filter(({ offset }) => offset === undefined);
+    if (waiting === undefined) return;
+    if (waiting.length > 0) this.#pending.set(path, waiting);
+    else this.#pending.delete(path);
   }
 
   #keep(path: string, facts: readonly (readonly [RuleMatch | string, FileFact])[]): void {

@@ -16,7 +16,12 @@ export interface SourceLayer {
   readonly mediaType: string;
   /** Bytes that `open` gives. */
   readonly size: number;
-  /** Starts reading; the digests are checked here, not by the source. */
+  /** True if `open` itself refuses bytes of another size or digest, so that they need not be hashed a second time. */
+  readonly isChecked?: boolean;
+  /**
+   * Starts reading; the digests are checked by the reader, `digest` by the source if it says so. The pieces become the
+   * reader's, which frees those that fill their buffer.
+   */
   open(options: { readonly signal: AbortSignal }): Promise<AsyncIterable<Uint8Array>>;
 }
 

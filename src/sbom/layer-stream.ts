@@ -1,7 +1,7 @@
-import { Readable, pipeline } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { createDigestCheck } from '../model/digest.ts';
 import { isAppError, messageOf } from '../model/errors.ts';
+import { decompress, freeWhole, outputChunkBytes } from './decompression.ts';
 import type { SourceLayer } from './layer-source.ts';
 import { digestFault, formatFault, limitFault, truncatedFault } from './sbom-fault.ts';
 import type { SbomLimits } from './sbom-limits.ts';
@@ -15,7 +15,6 @@ export interface LayerStreamOptions {
   onBytes?(bytes: number): void;
 }
 
-const outputChunkBytes = 256 * 1024;
 const magicBytes = 4;
 const gzipMagic = 0x1f8b;
 
@@ -32,13 +31,14 @@ export async function streamLayer(
 ): Promise<number> {
   await using input = await CheckedInput.open(layer, options);
   const archive = new ArchiveCheck(layer, options.limits, input);
+  const take = (chunk: Buffer): void => {
+    archive.update(chunk);
+    sink(chunk);
+  };
   try {
-    for await (const chunk of await decompressed(input)) {
-      options.signal.throwIfAborted();
-      archive.update(chunk);
-      sink(chunk);
-      release(chunk);
-    }
+    const compression = compressionOf(await input.peek(magicBytes));
+    archive.isCompressed = compression !== 'none';
+    await readArchive(input, compression, take);
   } catch (error) {
     options.signal.throwIfAborted();
     throw await blame(error, input, layer);
@@ -46,16 +46,6 @@ export async function streamLayer(
   await input.drain();
   input.check();
   return archive.check();
-}
-
-/**
- * Frees a decompressor's full output buffer at once. Left to the garbage collector, which counts these bytes, a layer's
- * hundreds of megabytes make it collect the whole heap again and again: a quarter of all CPU.
- */
-function release({ buffer, byteOffset, length }: Buffer): void {
-  // A buffer that is not full yet is still written to by the decompressor.
-  const isFull = buffer.byteLength === outputChunkBytes && byteOffset + length === outputChunkBytes;
-  if (isFull && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 /** Bytes that are not the promised ones explain any fault that reading them gave. */
@@ -74,18 +64,35 @@ function isDecompressionError(error: unknown): boolean {
   return error instanceof Error && 'code' in error && /^(?:Z_|ZSTD_|ERR_ZSTD)/.test(String(error.code));
 }
 
-async function decompressed(input: CheckedInput): Promise<AsyncIterable<Buffer>> {
-  const start = await input.peek(magicBytes);
-  // The callback form of `pipeline` hands every fault to the last stream, which the caller iterates.
-  if (start.length >= 2 && start.readUInt16BE(0) === gzipMagic) {
-    const gunzip = createGunzip({ chunkSize: outputChunkBytes });
-    return pipeline(Readable.from(input.chunks()), gunzip, () => undefined);
+type Compression = 'gzip' | 'zstd' | 'none';
+
+function compressionOf(start: Buffer): Compression {
+  if (start.length >= 2 && start.readUInt16BE(0) === gzipMagic) return 'gzip';
+  return start.length === magicBytes && isZstdMagic(start.readUInt32LE(0)) ? 'zstd' : 'none';
+}
+
+async function readArchive(
+  input: CheckedInput,
+  compression: Compression,
+  take: (chunk: Buffer) => void,
+): Promise<void> {
+  switch (compression) {
+    case 'gzip':
+      await decompress(input.chunks(), createGunzip({ chunkSize: outputChunkBytes }), take);
+      break;
+    case 'zstd':
+      await decompress(
+        cutAtFrames(input.chunks()),
+        createZstdDecompress({ chunkSize: outputChunkBytes }),
+        take,
+      );
+      break;
+    case 'none':
+      for await (const chunk of input.chunks()) {
+        take(chunk);
+        freeWhole(chunk);
+      }
   }
-  if (start.length === magicBytes && isZstdMagic(start.readUInt32LE(0))) {
-    const unzstd = createZstdDecompress({ chunkSize: outputChunkBytes });
-    return pipeline(Readable.from(cutAtFrames(input.chunks())), unzstd, () => undefined);
-  }
-  return input.chunks();
 }
 
 async function* cutAtFrames(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -98,7 +105,8 @@ class CheckedInput implements AsyncDisposable {
   readonly #iterator: AsyncIterator<Uint8Array>;
   readonly #layer: SourceLayer;
   readonly #options: LayerStreamOptions;
-  readonly #digest: ReturnType<typeof createDigestCheck>;
+  /** None if the source checks its bytes itself. */
+  readonly #digest: ReturnType<typeof createDigestCheck> | undefined;
   #peeked: Buffer[] = [];
   #done = false;
   bytes = 0;
@@ -109,7 +117,7 @@ class CheckedInput implements AsyncDisposable {
     this.#iterator = source[Symbol.asyncIterator]();
     this.#layer = layer;
     this.#options = options;
-    this.#digest = createDigestCheck(layer.digest);
+    this.#digest = layer.isChecked === true ? undefined : createDigestCheck(layer.digest);
   }
 
   static async open(layer: SourceLayer, options: LayerStreamOptions): Promise<CheckedInput> {
@@ -136,7 +144,7 @@ class CheckedInput implements AsyncDisposable {
       this.failed = true;
       throw digestFault(`it is longer than the ${this.#layer.size} bytes of its descriptor`, this.#fault());
     }
-    this.#digest.update(chunk);
+    this.#digest?.update(chunk);
     this.#options.onBytes?.(chunk.length);
     return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
   }
@@ -168,7 +176,8 @@ class CheckedInput implements AsyncDisposable {
     if (this.bytes < this.#layer.size) {
       throw digestFault(`the stream ended after ${this.bytes} of ${this.#layer.size} bytes`, this.#fault());
     }
-    if (!this.#digest.matches()) throw digestFault('its bytes do not have this digest', this.#fault());
+    if (this.#digest?.matches() === false)
+      throw digestFault('its bytes do not have this digest', this.#fault());
   }
 
   #fault(): { object: string } {
@@ -185,15 +194,15 @@ class ArchiveCheck {
   readonly #layer: SourceLayer;
   readonly #limits: LayerStreamOptions['limits'];
   readonly #input: CheckedInput;
-  readonly #digest: ReturnType<typeof createDigestCheck> | undefined;
+  readonly #digest: ReturnType<typeof createDigestCheck>;
   #bytes = 0;
+  isCompressed = true;
 
   constructor(layer: SourceLayer, limits: LayerStreamOptions['limits'], input: CheckedInput) {
     this.#layer = layer;
     this.#limits = limits;
     this.#input = input;
-    // An uncompressed layer has one digest for both.
-    this.#digest = layer.diffId === layer.digest ? undefined : createDigestCheck(layer.diffId);
+    this.#digest = createDigestCheck(layer.diffId);
   }
 
   update(chunk: Buffer): void {
@@ -205,17 +214,22 @@ class ArchiveCheck {
     if (this.#bytes > ratioFreeBytes && this.#bytes > this.#input.bytes * ratio) {
       throw limitFault(`it grows more than ${ratio}-fold when decompressed`, this.#fault());
     }
-    this.#digest?.update(chunk);
+    if (!this.#isInput()) this.#digest.update(chunk);
   }
 
   check(): number {
-    if (this.#digest?.matches() === false) {
+    if (!this.#isInput() && !this.#digest.matches()) {
       throw digestFault(
         `its archive does not have the diff_id ${this.#layer.diffId} of the config`,
         this.#fault(),
       );
     }
     return this.#bytes;
+  }
+
+  /** An uncompressed layer has one digest for both, which was checked on the way in. */
+  #isInput(): boolean {
+    return !this.isCompressed && this.#layer.diffId === this.#layer.digest;
   }
 
   #fault(): { object: string } {

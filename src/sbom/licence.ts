@@ -1,10 +1,12 @@
-import { SPDX } from '@cyclonedx/cyclonedx-library';
+import * as SPDX from '@cyclonedx/cyclonedx-library/SPDX';
 
 /** A declared licence as a BOM can say it. */
 export type Licence =
   | { readonly kind: 'id'; readonly text: string }
   | { readonly kind: 'expression'; readonly text: string }
-  | { readonly kind: 'name'; readonly text: string };
+  | { readonly kind: 'name'; readonly text: string }
+  /** Names without an SPDX id only, as an expression of `LicenseRef-`; `declared` where those do not tell them word for word. */
+  | { readonly kind: 'reference'; readonly text: string; readonly declared?: string };
 
 /** Spellings in common use, lower case without punctuation, and the SPDX id that each certainly means. */
 const spellings: Readonly<Record<string, string>> = {
@@ -60,6 +62,21 @@ const spellings: Readonly<Record<string, string>> = {
   'the unlicense unlicense': 'Unlicense',
   openldap: 'OLDAP-2.8',
   boost: 'BSL-1.0',
+  '3 clause bsd license': 'BSD-3-Clause',
+  '2 clause bsd license': 'BSD-2-Clause',
+  // Addresses, as manifests of bundles have them.
+  'apache org licenses license 2 0': 'Apache-2.0',
+  'opensource org licenses apache 2 0': 'Apache-2.0',
+  'opensource org licenses mit': 'MIT',
+  'opensource org licenses mit license': 'MIT',
+  'opensource org licenses bsd 2 clause': 'BSD-2-Clause',
+  'opensource org licenses bsd 3 clause': 'BSD-3-Clause',
+  'eclipse org legal epl v10': 'EPL-1.0',
+  'eclipse org legal epl 2 0': 'EPL-2.0',
+  'eclipse org legal epl v20': 'EPL-2.0',
+  'eclipse org org documents edl v10': 'BSD-3-Clause',
+  'mozilla org mpl 2 0': 'MPL-2.0',
+  'creativecommons org publicdomain zero 1 0': 'CC0-1.0',
 };
 const maxLength = 500;
 const maxReferenceLength = 80;
@@ -78,18 +95,36 @@ export function toLicence(declared: string): Licence | undefined {
 
 /**
  * Licences of one component in a form that CycloneDX 1.6 takes: one expression alone, or a list without expressions.
- * Several with an expression among them are joined by AND, since each applies to a part; names without an SPDX id
- * become `LicenseRef-` there.
+ * Several with an expression among them are joined by AND, since each applies to a part. Names without an SPDX id
+ * become `LicenseRef-` there, and where there are no others: readers that know SPDX only can then tell
+ * them apart at least.
  */
 export function toLicences(declared: readonly string[]): readonly Licence[] {
   const all = declared.flatMap((text) => toLicence(text) ?? []);
   const unique = [...new Map(all.map((licence) => [licence.text, licence])).values()];
+  if (unique.length > 0 && unique.every(({ kind }) => kind === 'name')) return [referTo(unique)];
   if (unique.length < 2 || unique.every(({ kind }) => kind !== 'expression')) return unique;
   const parts = unique.map(({ kind, text }) => {
-    if (kind === 'name') return `LicenseRef-${text.replace(/[^\w.]+/g, '-').slice(0, maxReferenceLength)}`;
+    if (kind === 'name') return referenceOf(text);
     return kind === 'expression' ? `(${text})` : text;
   });
   return [{ kind: 'expression', text: parts.sort().join(' AND ') }];
+}
+
+function referTo(names: readonly Licence[]): Licence {
+  const texts = names.map(({ text }) => text);
+  const isToldByReference = texts.every((text) => referenceOf(text) === `LicenseRef-${text}`);
+  return {
+    kind: 'reference',
+    text: texts.map(referenceOf).sort().join(' AND '),
+    ...(isToldByReference ? {} : { declared: texts.join('; ') }),
+  };
+}
+
+/** Letters, digits, dots and hyphens are what a `LicenseRef-` may hold (SPDX specification, annex D). */
+function referenceOf(name: string): string {
+  const words = name.replace(/[^a-z\d.]+/gi, '-').replace(/^-+|-+$/g, '');
+  return `LicenseRef-${words.slice(0, maxReferenceLength) || 'unnamed'}`;
 }
 
 function findSpdxId(text: string): string | undefined {
@@ -97,6 +132,7 @@ function findSpdxId(text: string): string | undefined {
     spellings[
       text
         .toLowerCase()
+        .replace(/^https?:\/\/(?:www\.)?|\.(?:txt|html?|php)$|\/$/g, '')
         .replace(/[\s.,()/_-]+/g, ' ')
         .trim()
     ];

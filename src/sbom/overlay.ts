@@ -90,7 +90,7 @@ class Overlay {
       this.#report(bytes, position);
     });
     // What the second reading reads is counted already.
-    if (scan.hasPendingLinks) await this.#stream(layer, scan.onEntryAgain, () => undefined);
+    if (scan.hasPendingReads) await this.#stream(layer, scan.onEntryAgain, () => undefined);
     this.#applied = position;
     return scan.finish(uncompressedBytes);
   }

@@ -37,17 +37,28 @@ export interface Statement {
   readonly predicate: JsonObject;
 }
 
+/** A statement whose predicate is JSON text already: a BOM of megabytes is not parsed to be written again. */
+export interface TextStatement extends Omit<Statement, 'predicate'> {
+  /** A JSON object in UTF-8. */
+  readonly predicate: Uint8Array;
+}
+
 /** More subjects than this on one statement are no real build. */
 const maxSubjects = 10_000;
 
 /**
  * The statement as JSON bytes, canonical by RFC 8785 (members sorted by name at every level, no blanks), so that one
  * statement has one digest wherever and whenever it is encoded. Readers compare parsed JSON, not bytes.
- * Throws ERR_STATEMENT_ENCODE for text that is no valid Unicode.
+ * A predicate that is text already is taken as it is. Throws ERR_STATEMENT_ENCODE for text that is no valid Unicode.
  */
-export function encodeStatement(statement: Statement): Buffer {
+export function encodeStatement(statement: Statement | TextStatement): Buffer {
+  const { predicate } = statement;
   try {
-    return Buffer.from(canonicalize(statement) ?? '');
+    if (!(predicate instanceof Uint8Array)) return Buffer.from(canonicalize(statement) ?? '');
+    const { _type, predicateType, subject } = statement;
+    const head = `{"_type":${JSON.stringify(_type)},"predicate":`;
+    const tail = canonicalize({ predicateType, subject })?.slice(1) ?? '';
+    return Buffer.concat([Buffer.from(head), predicate, Buffer.from(`,${tail}`)]);
   } catch (error) {
     throw new AppError('ERR_STATEMENT_ENCODE', 'the statement holds text that is no valid Unicode', {
       kind: 'permanent',

@@ -19,6 +19,7 @@ const files = {
 export const cataloguedPurls = [
   'pkg:deb/debian/curl@7.88.1-10',
   'pkg:deb/debian/libc6@2.36-9',
+  'pkg:generic/debian@12',
   'pkg:npm/left-pad@1.3.0',
   'pkg:pypi/flask@3.0.0',
 ] as const;

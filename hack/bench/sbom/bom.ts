@@ -15,12 +15,13 @@ interface Component {
   readonly evidence?: { readonly occurrences?: readonly { readonly location: string }[] };
 }
 
-/** The packages of a CycloneDX file by key; components without purl (files, operating system) are not packages. */
+/** The packages of a CycloneDX file by key; components without purl and the operating system are not packages. */
 export async function readPackages(file: string): Promise<ReadonlyMap<string, ListedPackage>> {
   const bom = JSON.parse(await readFile(file, 'utf8')) as { readonly components?: readonly Component[] };
   return new Map(
     (bom.components ?? []).flatMap((component) => {
-      if (component.purl === undefined || component.purl === '') return [];
+      if (component.purl === undefined || component.purl === '' || component.type === 'operating-system')
+        return [];
       const key = keyOf(component.purl);
       return [[key, { key, path: pathOf(component) }] as const];
     }),

@@ -1,7 +1,7 @@
-import { join } from 'node:path';
 import { builtPath, ensureBuilt } from '../../stack/build/binaries.ts';
-import { checkout } from '../../stack/paths.ts';
 import { componentNamed } from '../../stack/versions.ts';
+import { packageVersion } from '../../../src/commands/wiring/version.ts';
+import { buildRelease } from './release.ts';
 
 /** A program that writes the BOM of an image in a layout folder to standard output. */
 export interface Contender {
@@ -11,13 +11,16 @@ export interface Contender {
   command(layout: string): readonly string[];
 }
 
-/** Our command line, as users run it from a checkout. */
-export const ours: Contender = {
-  side: 'ours',
-  name: 'chainwright',
-  version: 'checkout',
-  command: (layout) => [join(checkout, 'bin/chainwright'), 'sbom', `oci-layout:${layout}`],
-};
+/** Our command line as users run it: the compiled release. */
+export async function readyOurs(): Promise<Contender> {
+  const program = await buildRelease();
+  return {
+    side: 'ours',
+    name: 'chainwright',
+    version: packageVersion(),
+    command: (layout) => [program, 'sbom', `oci-layout:${layout}`],
+  };
+}
 
 /** Syft as it comes, built if need be. */
 export async function readySyft(): Promise<Contender> {

@@ -63,6 +63,9 @@ export function tableOf(results: readonly ImageResult[]): string {
     'CPU s',
     'peer',
     'ratio',
+    'wall s',
+    'peer',
+    'ratio',
     'RSS MiB',
     'peer',
     'ratio',
@@ -82,6 +85,7 @@ export function tableOf(results: readonly ImageResult[]): string {
     return [
       name,
       ...[Math.round(compressedMiB), ours.cpuSeconds, peer.cpuSeconds, ratio['cpuSeconds'] ?? 0],
+      ...[ours.wallSeconds, peer.wallSeconds, ratio['wallSeconds'] ?? 0],
       ...[Math.round(ours.peakRssMiB), Math.round(peer.peakRssMiB), ratio['peakRssMiB'] ?? 0],
       ...[Math.round(ours.temporaryMiB), Math.round(peer.temporaryMiB)],
       ...[packages.both, count(packages.onlyOurs), count(packages.onlyPeer), packages.installed],

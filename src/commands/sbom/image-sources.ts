@@ -29,8 +29,8 @@ export interface MeantImages {
 /** How images are opened. */
 export interface OpenOptions {
   readonly platform: PlatformChoice;
-  /** The registries, with this user's credentials. */
-  readonly registry: ImageStore;
+  /** The registries, with this user's credentials; not called for images in files. */
+  openRegistry(): Promise<ImageStore>;
   readonly signal: AbortSignal;
 }
 
@@ -42,7 +42,7 @@ export async function openImages(address: ImageAddress, options: OpenOptions): P
   switch (address.kind) {
     case 'registry': {
       const { repository, tag, digest } = address.reference;
-      const place = { repository, name: formatRepository(repository), store: options.registry };
+      const place = { repository, name: formatRepository(repository), store: await options.openRegistry() };
       return openStored(place, digest ?? tag ?? 'latest', options);
     }
     case 'oci-layout': {
@@ -81,7 +81,8 @@ async function openStored(
   const isAll = platform === 'all' && isImageIndex(stored.manifest);
   const sources: LayerSource[] = [];
   for (const image of digestsOf(stored, platform, `${name}@${digest}`)) {
-    const source = await openLayerSource({ repository, digest: image }, store, { signal });
+    const meant = isImageIndex(stored.manifest) ? {} : { manifest: stored.manifest };
+    const source = await openLayerSource({ repository, digest: image, ...meant }, store, { signal });
     sources.push({ ...source, name });
   }
   return { name, ...(isAll ? { index: digest } : {}), sources };

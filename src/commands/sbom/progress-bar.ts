@@ -1,4 +1,3 @@
-import cliProgress from 'cli-progress';
 import type { SbomProgress } from '../../sbom/overlay.ts';
 
 /** Shows how far the reading of an image is. */
@@ -12,8 +11,12 @@ const silent: ProgressDisplay = { update: () => undefined, stop: () => undefined
 const mebibyte = 1024 * 1024;
 
 /** A bar on a terminal, nothing in a pipe. `label` says what is read. */
-export function createProgressDisplay(stream: NodeJS.WriteStream, label: string): ProgressDisplay {
+export async function createProgressDisplay(
+  stream: NodeJS.WriteStream,
+  label: string,
+): Promise<ProgressDisplay> {
   if (!stream.isTTY) return silent;
+  const { default: cliProgress } = await import('cli-progress');
   const bar = new cliProgress.SingleBar(
     {
       stream,

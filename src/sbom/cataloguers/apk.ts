@@ -1,6 +1,8 @@
 import { isOwnershipKept } from '../cataloguer.ts';
 import type { Cataloguer, CatalogueView, FoundComponent, FoundFile } from '../cataloguer.ts';
 import { parseContact } from '../contact.ts';
+import { definedFields } from '../defined-fields.ts';
+import { toLicence } from '../licence.ts';
 import { formatPurl } from '../purl.ts';
 import { parseApkDatabase } from './apk-database.ts';
 import type { ApkPackage } from './apk-database.ts';
@@ -82,17 +84,34 @@ function toComponent(found: ApkPackage, file: FoundFile<ApkFact>, assembly: Asse
     name: found.name,
     version: found.version,
     ...(supplier === undefined ? {} : { supplier: parseContact(supplier) }),
-    ...(found.licence === undefined ? {} : { licences: [found.licence] }),
+    ...(found.licence === undefined ? {} : { licences: licencesOf(found.licence) }),
     ...(found.url === undefined ? {} : { externalReferences: [{ type: 'website', url: found.url }] }),
     locations: [{ path: file.path, layer: file.layer }],
     technique: 'manifest-analysis',
     confidence: 1,
     dependsOn: needed.filter((other) => other !== '' && other !== ref),
     dependencies: 'complete',
+    ...definedFields({ manifestHash: controlHash(found.checksum) }),
     properties: {
       ...(found.origin === undefined ? {} : { 'source-package': found.origin }),
       ...(found.checksum === undefined ? {} : { 'apk-checksum': found.checksum }),
     },
     ownedPaths: found.paths,
   };
+}
+
+/** Older packages list several licences with nothing but a space between them. */
+function licencesOf(text: string): readonly string[] {
+  const words = text.split(' ').filter((word) => word !== '');
+  return words.every((word) => toLicence(word)?.kind === 'id') ? words : [text];
+}
+
+/** apk names a package by the hash of its control segment: `Q1` and SHA-1, or since apk 3 `Q2` and SHA-256, in base64. */
+function controlHash(checksum = ''): FoundComponent['manifestHash'] {
+  const hex = Buffer.from(checksum.slice(2), 'base64').toString('hex');
+  if (checksum.startsWith('Q1') && hex.length === 40)
+    return { of: 'control segment', algorithm: 'SHA-1', hex };
+  if (checksum.startsWith('Q2') && hex.length === 64)
+    return { of: 'control segment', algorithm: 'SHA-256', hex };
+  return undefined;
 }

@@ -1,6 +1,7 @@
 import { isOwnershipKept } from '../cataloguer.ts';
 import type { Cataloguer, CatalogueView, FileStat, FoundComponent, FoundFile } from '../cataloguer.ts';
 import { parseContact } from '../contact.ts';
+import { definedFields } from '../defined-fields.ts';
 import { formatPurl } from '../purl.ts';
 import { parseDebianCopyright } from './debian-copyright.ts';
 import { parseDependencyField, resolveAlternatives } from './dpkg-dependencies.ts';
@@ -11,6 +12,7 @@ import type { DpkgPackage } from './dpkg-status.ts';
 export type DpkgFact =
   | { readonly kind: 'status'; readonly packages: readonly DpkgPackage[] }
   | { readonly kind: 'files'; readonly paths: readonly string[] }
+  | { readonly kind: 'sums'; readonly paths: readonly string[]; readonly sha256: string }
   | { readonly kind: 'copyright'; readonly licences: readonly string[] };
 
 const mebibyte = 1024 * 1024;
@@ -18,7 +20,7 @@ const mebibyte = 1024 * 1024;
 /** dpkg's installed packages: Debian, Ubuntu and their kin, and distroless images (`status.d`). */
 export const dpkg: Cataloguer<DpkgFact> = {
   name: 'dpkg',
-  version: 1,
+  version: 2,
   rules: [
     {
       select: { names: ['status'], accept: ({ path }) => path.endsWith('lib/dpkg/status') },
@@ -36,15 +38,17 @@ export const dpkg: Cataloguer<DpkgFact> = {
       parse: (content) => keepPaths(toText(content).split('\n')),
     },
     {
-      // Lines of `<md5>  <path>`; distroless has these instead of lists.
-      select: { extensions: ['.md5sums'], accept: ({ path }) => path.includes('lib/dpkg/status.d/') },
+      // Lines of `<md5>  <path>`, written when the package was built; distroless has these instead of lists.
+      select: {
+        extensions: ['.md5sums'],
+        accept: ({ path }) => /lib\/dpkg\/(?:info|status\.d)\//.test(path),
+      },
       maxBytes: 16 * mebibyte,
-      parse: (content) =>
-        keepPaths(
-          toText(content)
-            .split('\n')
-            .map((line) => line.slice(34)),
-        ),
+      digests: ['sha256'],
+      parse: (content, { path }, { sha256 = '' }) => {
+        const lines = path.includes('/status.d/') ? toText(content).split('\n') : [];
+        return { kind: 'sums', sha256, paths: lines.map((line) => line.slice(34)).filter(isOwnershipKept) };
+      },
     },
     {
       select: { names: ['copyright'], accept: ({ path }) => path.startsWith('usr/share/doc/') },
@@ -161,19 +165,30 @@ function toComponent(found: DpkgPackage, file: FoundFile<DpkgFact>, assembly: As
     confidence: 1,
     dependsOn: needed.map((other) => refs.get(packageKey(other)) ?? '').filter((other) => other !== ref),
     dependencies: 'complete',
+    ...definedFields({ manifestHash: manifestHash(found, view) }),
     ...(found.source === undefined ? {} : { properties: { 'source-package': found.source } }),
     ownedPaths: ownedPaths(found, view),
   };
 }
 
-function ownedPaths({ name, architecture }: DpkgPackage, view: View): readonly string[] {
-  const candidates = [
-    `var/lib/dpkg/info/${name}.list`,
-    `var/lib/dpkg/info/${name}:${architecture}.list`,
-    `var/lib/dpkg/status.d/${name}.md5sums`,
-  ];
-  return candidates.flatMap((path) => {
+function ownedPaths(found: DpkgPackage, view: View): readonly string[] {
+  return [...recordsOf(found, '.list'), ...recordsOf(found, '.md5sums')].flatMap((path) => {
     const fact = view.find(path)?.fact;
-    return fact?.kind === 'files' ? fact.paths : [];
+    return fact?.kind === 'files' || fact?.kind === 'sums' ? fact.paths : [];
   });
+}
+
+/** dpkg keeps no hash of the package file; the list of its files' checksums comes with it, and with no other. */
+function manifestHash(found: DpkgPackage, view: View): FoundComponent['manifestHash'] {
+  const facts = recordsOf(found, '.md5sums').map((path) => view.find(path)?.fact);
+  const sums = facts.find((fact) => fact?.kind === 'sums');
+  return sums?.kind === 'sums' ? { of: 'md5sums', algorithm: 'SHA-256', hex: sums.sha256 } : undefined;
+}
+
+function recordsOf({ name, architecture }: DpkgPackage, extension: string): readonly string[] {
+  return [
+    `var/lib/dpkg/info/${name}${extension}`,
+    `var/lib/dpkg/info/${name}:${architecture}${extension}`,
+    `var/lib/dpkg/status.d/${name}${extension}`,
+  ];
 }

@@ -1,6 +1,8 @@
-import type { Cataloguer, FoundComponent, FoundFile } from '../cataloguer.ts';
+import { readWhole } from '../cataloguer.ts';
+import type { Cataloguer, FactStream, FoundComponent, FoundFile } from '../cataloguer.ts';
 import { identify } from './formats/component-identity.ts';
 import { ElfFile } from './formats/elf-file.ts';
+import { ElfTail, heldElfBytes } from './formats/elf-tail.ts';
 import { asText, defined, parseJsonObject } from './formats/json-fields.ts';
 
 /** What the linker noted about the package that a program was built for. */
@@ -26,13 +28,14 @@ export const elfNotes: Cataloguer<ElfPackageNote> = {
   version: 1,
   rules: [
     {
+      select: { magic: ['elf'], accept: ({ size }) => size <= heldElfBytes },
+      maxBytes: heldElfBytes,
+      parse: readNote,
+    },
+    {
       select: { magic: ['elf'], accept: ({ size }) => size <= maxProgramBytes },
-      maxBytes: maxProgramBytes,
-      parse: (content) => {
-        const notes = ElfFile.open(content)?.notes() ?? [];
-        const note = notes.find(({ owner, type }) => owner === 'FDO' && type === packageNote);
-        return note === undefined ? undefined : parsePackageNote(note.content);
-      },
+      open: openLarge,
+      whole: { select: { magic: ['elf'] }, maxBytes: maxProgramBytes, parse: readNote },
     },
   ],
   assemble(view) {
@@ -40,6 +43,22 @@ export const elfNotes: Cataloguer<ElfPackageNote> = {
     return { components: unowned.map(componentOf) };
   },
 };
+
+function readNote(content: Uint8Array): ElfPackageNote | undefined {
+  const notes = ElfFile.open(content)?.notes() ?? [];
+  const note = notes.find(({ owner, type }) => owner === 'FDO' && type === packageNote);
+  return note === undefined ? undefined : parsePackageNote(note.content);
+}
+
+function openLarge(): FactStream<ElfPackageNote> {
+  const tail = new ElfTail();
+  return {
+    write: (chunk) => {
+      tail.write(chunk);
+    },
+    end: () => (tail.mayName('.note.package') ? readWhole : undefined),
+  };
+}
 
 /** Reads the note's JSON, which NUL bytes fill up; undefined without type, name or version. */
 export function parsePackageNote(content: Uint8Array): ElfPackageNote | undefined {

@@ -1,3 +1,4 @@
+import { readWhole } from '../cataloguer.ts';
 import type { ContentDigests, FactStream } from '../cataloguer.ts';
 import { goInfoMagic, readInlineInfo } from './go-build-info.ts';
 import type { GoBuildInfo } from './go-build-info.ts';
@@ -9,7 +10,7 @@ const maxFalseStarts = 8;
 
 /**
  * Finds the build information in a program too large to be kept in memory: by its magic, wherever it is. It stands
- * inline since Go 1.18; a larger program built by an older Go becomes a gap.
+ * inline since Go 1.18; a program built by an older Go has to be read whole, and is a gap if it is too large for that.
  */
 export class GoInfoSearch implements FactStream<{ info: GoBuildInfo; sha256?: string }> {
   /** Kept bytes: the last few, in case they begin the magic, or everything from the magic on. */
@@ -20,6 +21,11 @@ export class GoInfoSearch implements FactStream<{ info: GoBuildInfo; sha256?: st
   #falseStarts = 0;
   #info: GoBuildInfo | undefined;
   #isOldFormat = false;
+  readonly #canReadWhole: boolean;
+
+  constructor({ canReadWhole }: { readonly canReadWhole: boolean }) {
+    this.#canReadWhole = canReadWhole;
+  }
 
   write(chunk: Uint8Array): void {
     if (this.#info !== undefined || this.#falseStarts > maxFalseStarts) return;
@@ -31,6 +37,7 @@ export class GoInfoSearch implements FactStream<{ info: GoBuildInfo; sha256?: st
   end(digests: ContentDigests) {
     if (this.#info === undefined && this.#nextLook !== undefined) this.#look();
     if (this.#info === undefined) {
+      if (this.#isOldFormat && this.#canReadWhole) return readWhole;
       if (this.#isOldFormat) throw new Error('a large program built by Go before 1.18');
       return undefined;
     }

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { Cataloguer, FoundComponent, FoundFile, Location } from '../cataloguer.ts';
 import { identify } from './formats/component-identity.ts';
 import { ElfFile } from './formats/elf-file.ts';
+import { heldElfBytes } from './formats/elf-tail.ts';
 import { defined } from './formats/json-fields.ts';
 import { repositoryOwner } from './formats/supplier.ts';
 import { readGoBuildInfo } from './go-build-info.ts';
@@ -15,7 +16,7 @@ export interface GoFact {
   readonly sha256?: string;
 }
 
-/** Programs up to this size are kept whole, which older formats need. */
+/** Programs up to this size are read as a whole if they must be: formats from before Go 1.18 need it. */
 const maxWholeBytes = 64 * 1024 * 1024;
 
 /**
@@ -27,21 +28,28 @@ export const go: Cataloguer<GoFact> = {
   version: 1,
   rules: [
     {
-      select: { magic: ['elf'], accept: ({ size }) => size <= maxWholeBytes },
-      maxBytes: maxWholeBytes,
-      parse: (content): GoFact | undefined => {
-        const elf = ElfFile.open(content);
-        const info = elf === undefined ? undefined : readGoBuildInfo(elf);
-        // Hashed here and not by the rule: most programs of an image are not Go's.
-        return info === undefined ? undefined : { info, sha256: hash('sha256', content, 'hex') };
-      },
+      select: { magic: ['elf'], accept: ({ size }) => size <= heldElfBytes },
+      maxBytes: heldElfBytes,
+      parse: readProgram,
     },
-    { select: { magic: ['elf'] }, digests: ['sha256'], open: () => new GoInfoSearch() },
+    {
+      select: { magic: ['elf'] },
+      digests: ['sha256'],
+      open: ({ size }) => new GoInfoSearch({ canReadWhole: size <= maxWholeBytes }),
+      whole: { select: { magic: ['elf'] }, maxBytes: maxWholeBytes, parse: readProgram },
+    },
   ],
   assemble(view) {
     return { components: view.files.flatMap(componentsOf) };
   },
 };
+
+function readProgram(content: Uint8Array): GoFact | undefined {
+  const elf = ElfFile.open(content);
+  const info = elf === undefined ? undefined : readGoBuildInfo(elf);
+  // Hashed here and not by the rule: most programs of an image are not Go's.
+  return info === undefined ? undefined : { info, sha256: hash('sha256', content, 'hex') };
+}
 
 function componentsOf({ path, layer, fact }: FoundFile<GoFact>): FoundComponent[] {
   const { info } = fact;
@@ -93,13 +101,21 @@ function moduleComponent({ path, version, sum, replaces }: GoModule, location: L
   const properties = defined({ 'go:sum': sum, 'go:replaces': replaces });
   return {
     ...identify({ type: 'golang', namespace, name: path.slice(slash + 1), version }),
-    ...defined({ version, supplier: supplierOf(path) }),
+    ...defined({ version, supplier: supplierOf(path), manifestHash: folderHash(sum) }),
     name: path,
     locations: [location],
     technique: 'binary-analysis',
     confidence: 1,
     ...(Object.keys(properties).length > 0 ? { properties } : {}),
   };
+}
+
+/** `h1:` and in base64 the SHA-256 of the list of the module's files with their hashes (Go modules reference, "go.sum files"). */
+function folderHash(sum = ''): FoundComponent['manifestHash'] {
+  const hex = Buffer.from(sum.slice(3), 'base64').toString('hex');
+  return sum.startsWith('h1:') && hex.length === 64
+    ? { of: 'go.sum h1', algorithm: 'SHA-256', hex }
+    : undefined;
 }
 
 /** The account at a code host, else the domain: whoever holds it decides what the path stands for (Go modules reference). */

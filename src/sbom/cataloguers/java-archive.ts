@@ -6,6 +6,8 @@ import { defined, textOf } from './formats/json-fields.ts';
 import { isZipArchive, ZipArchive } from './formats/zip-archive.ts';
 import { ZipStream } from './formats/zip-stream.ts';
 import type { ZipVisitor } from './formats/zip-stream.ts';
+import { findLicenceTexts } from './licence-texts.ts';
+import { CommonPackage } from './java-package.ts';
 import { parsePomProperties, parsePomXml } from './java-pom.ts';
 import type { MavenPom } from './java-pom.ts';
 
@@ -19,6 +21,10 @@ export interface JavaArchive {
   readonly manifest?: Readonly<Record<string, string>>;
   readonly poms?: readonly MavenPom[];
   readonly nested?: readonly JavaArchive[];
+  /** The package that all its classes share, `com.example.lib`; absent if they share less than two names. */
+  readonly root?: string;
+  /** SPDX ids of the licences whose text lies in it. */
+  readonly licences?: readonly string[];
   /** Spring Boot's `META-INF/sbom/application.cdx.json`. */
   readonly bom?: EmbeddedBom;
   /** Why something in it is not listed here. */
@@ -44,6 +50,7 @@ export const javaExtensions = [
 
 const archiveLimits = { entries: 200_000 };
 const maxManifestBytes = 1024 * 1024;
+const maxLicenceBytes = 256 * 1024;
 const maxPomBytes = 512 * 1024;
 const maxBomBytes = 16 * 1024 * 1024;
 const maxNestedBytes = 64 * 1024 * 1024;
@@ -60,6 +67,7 @@ interface Budget {
 
 const manifestAttributes = new Set([
   'automatic-module-name',
+  'bundle-docurl',
   'bundle-license',
   'bundle-name',
   'bundle-symbolicname',
@@ -67,7 +75,9 @@ const manifestAttributes = new Set([
   'bundle-version',
   'extension-name',
   'group-id',
+  'groupid',
   'implementation-title',
+  'implementation-url',
   'implementation-vendor',
   'implementation-vendor-id',
   'implementation-version',
@@ -123,7 +133,9 @@ class JavaLevel implements ZipVisitor {
   /** By folder: `pom.properties` tells the version that was built, `pom.xml` licences and dependencies. */
   readonly #properties = new Map<string, MavenPom>();
   readonly #projects = new Map<string, MavenPom>();
+  readonly #package = new CommonPackage();
   #manifest: Record<string, string> | undefined;
+  readonly #licences = new Set<string>();
   #bom: EmbeddedBom | undefined;
 
   constructor(budget: Budget, depth: number) {
@@ -146,7 +158,12 @@ class JavaLevel implements ZipVisitor {
   }
 
   wanted(name: string): number | undefined {
+    if (name.endsWith('.class')) {
+      this.#package.add(name);
+      return undefined;
+    }
     if (isJavaArchive(name)) return maxNestedBytes;
+    if (isLicence(name)) return maxLicenceBytes;
     if (!name.includes('META-INF/')) return undefined;
     if (/^META-INF\/MANIFEST\.MF$/i.test(name)) return maxManifestBytes;
     if (isPom(name)) return maxPomBytes;
@@ -158,6 +175,7 @@ class JavaLevel implements ZipVisitor {
     if (this.#budget.inflatedBytes <= 0) throw new Error('the archives nested in it are too large in all');
     if (isJavaArchive(name)) this.#nested.push(this.#readNested(name, content));
     else if (isPom(name)) this.#addPom(name, content);
+    else if (isLicence(name)) for (const id of findLicenceTexts(textOf(content))) this.#licences.add(id);
     else if (isBom(name)) this.#bom = parseCycloneDx(content);
     else this.#manifest ??= parseManifest(content);
   }
@@ -177,10 +195,14 @@ class JavaLevel implements ZipVisitor {
       manifest: this.#manifest,
       poms: all.length > 0 ? all : undefined,
       nested: this.#nested.length > 0 ? this.#nested : undefined,
+      root: this.#package.name(),
+      licences: this.#licences.size > 0 ? [...this.#licences].sort() : undefined,
       bom: this.#bom,
       problem: this.#problems.size > 0 ? [...this.#problems].slice(0, 5).join('; ') : undefined,
     });
-    return Object.keys(parts).length > 0 ? { ...identity, ...parts } : undefined;
+    // Neither makes a component by itself: any zip archive may hold classes or a licence.
+    const tells = Object.keys(parts).some((part) => part !== 'root' && part !== 'licences');
+    return tells ? { ...identity, ...parts } : undefined;
   }
 
   #readNested(name: string, content: Buffer): JavaArchive {
@@ -207,13 +229,20 @@ class JavaLevel implements ZipVisitor {
     const isProject = name.endsWith('.xml');
     const pom = isProject ? parsedPomXml(content) : parsePomProperties(content);
     const folder = name.slice(0, name.lastIndexOf('/'));
-    if (pom !== undefined) (isProject ? this.#projects : this.#properties).set(folder, pom);
+    if (pom === undefined) return;
+    const sha256 = hash('sha256', content, 'hex');
+    (isProject ? this.#projects : this.#properties).set(folder, { ...pom, sha256 });
   }
 }
 
 function isJavaArchive(name: string): boolean {
   const dot = name.lastIndexOf('.');
   return dot > 0 && javaExtensions.includes(name.slice(dot).toLowerCase());
+}
+
+/** The archive's own, not those of what was shaded into it, which lie in folders. */
+function isLicence(name: string): boolean {
+  return /^(?:META-INF\/)?LICEN[CS]E(?:\.txt|\.md)?$/i.test(name);
 }
 
 function isPom(name: string): boolean {

@@ -47,6 +47,7 @@ const groups: Readonly<Record<string, readonly string[]>> = {
     'tomcat-*',
   ],
   'org.apache.tomcat.embed': ['tomcat-embed-*'],
+  'org.apache.thrift': ['libfb303'],
   'org.aspectj': ['aspectjrt', 'aspectjtools', 'aspectjweaver'],
   'org.bouncycastle': ['bcprov-*', 'bcpkix-*', 'bcutil-*', 'bcpg-*', 'bcmail-*', 'bctls-*', 'bc-fips'],
   'org.checkerframework': ['checker-qual', 'checker-compat-qual'],
@@ -85,7 +86,9 @@ const groups: Readonly<Record<string, readonly string[]>> = {
   'org.springframework.session': ['spring-session-*'],
   'org.springframework.ws': ['spring-ws-*', 'spring-xml'],
   'org.yaml': ['snakeyaml'],
+  oro: ['oro'],
   'redis.clients': ['jedis'],
+  stax: ['stax-api'],
 };
 
 /** Groups that a project has left: artifact pattern, first major version of the new group, and the old group. */

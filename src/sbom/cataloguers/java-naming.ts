@@ -1,6 +1,6 @@
 import { defined } from './formats/json-fields.ts';
 import type { JavaArchive } from './java-archive.ts';
-import { wellKnownGroup } from './java-groups.ts';
+import { findGroup, isReversedDomain, manifestGroup } from './java-group-search.ts';
 import type { MavenPom } from './java-pom.ts';
 
 /** Maven coordinates of an archive, as far as it lets them be known. */
@@ -18,17 +18,13 @@ export interface JavaName {
 const qualifier =
   /^(?:alpha|beta|rc|cr|m|b|sp|ga|final|release|snapshot|jre|android|incubating|pre|dev|ea|lts|hadoop)\d*$/i;
 
-/** Groups are domain names backwards; the top-level domains are those under which Java projects publish. */
-const domainName =
-  /^(?:com|org|net|io|edu|gov|dev|app|me|info|biz|ai|tech|cloud|ch|cn|co|de|eu|fr|it|jp|nl|pl|ru|uk|us|jakarta|javax)(?:\.[\w-]+)+$/;
-
 /** Splits `log4j-1.2-api-2.17.1` into name and version. Linear in the name's length. */
 export function splitArchiveName(fileName: string): { name: string; version?: string } {
   const base = fileName.slice(fileName.lastIndexOf('/') + 1);
   const dot = base.lastIndexOf('.');
   const stem = dot > 0 ? base.slice(0, dot) : base;
   const parts = stem.split('-');
-  const isNumber = (part: string): boolean => /^(?:v?\d|r\d|build\d)/.test(part);
+  const isNumber = (part: string): boolean => /^(?:v?\d|r(?:ev)?\d|build\d)/.test(part);
   const starts = parts.flatMap((part, index) => (index > 0 && isNumber(part) ? [index] : []));
   // A number with a word after it that no version has is part of the name: the version starts behind that word.
   const start = starts.find((index) =>
@@ -44,21 +40,30 @@ function hasNumberAfter(parts: readonly string[], part: string): boolean {
   return parts.slice(parts.indexOf(part) + 1).some((later) => /^\d+\.\d/.test(later));
 }
 
-/** Some name archives `name_1.2.3` (OSGi) or `name.1.2.3`. */
+/** Some name archives `name_1.2.3` (OSGi), `name.1.2.3` or `name1.2.3.4`. */
 function splitOtherSeparators(stem: string): { name: string; version?: string } {
+  const unseparated = /^(.*[a-z])(\d+(?:\.\d+){2,})$/i.exec(stem);
+  if (unseparated?.[1] !== undefined) return defined({ name: unseparated[1], version: unseparated[2] });
   const match = /[._](?=v?\d+\.\d[\w.]*$)/.exec(stem);
   if (match === null || match.index === 0) return { name: stem };
   return { name: stem.slice(0, match.index), version: stem.slice(match.index + 1) };
 }
 
+/** The groups under which the poms of an image require artifacts, by artifact; only those where they agree. */
+export type RequiredGroups = ReadonlyMap<string, string>;
+
 /** Works out an archive's coordinates; `fileName` is that of the file or entry. Undefined: it shows no name at all. */
-export function nameArchive(archive: JavaArchive, fileName: string): JavaName | undefined {
+export function nameArchive(
+  archive: JavaArchive,
+  fileName: string,
+  required: RequiredGroups = new Map(),
+): JavaName | undefined {
   const file = splitArchiveName(fileName);
   const manifest = archive.manifest ?? {};
   const version = file.version ?? versionOf(manifest);
   const pom = mainPom(archive, { ...file, ...defined({ version }) });
   if (pom !== undefined) {
-    const group = pom.group ?? groupOf(manifest, pom.artifact);
+    const group = pom.group ?? manifestGroup(manifest, pom.artifact);
     const confidence = pom.version === undefined ? 0.8 : 1;
     return {
       artifact: pom.artifact,
@@ -68,10 +73,11 @@ export function nameArchive(archive: JavaArchive, fileName: string): JavaName | 
     };
   }
   if (file.name === '') return undefined;
-  const { artifact, group } = splitGroup(file.name, manifest);
+  const { artifact, group: fileGroup } = splitGroup(file.name, manifest);
+  const evidence = defined({ version, fileGroup, root: archive.root, required: required.get(artifact) });
   return {
     artifact,
-    group: wellKnownGroup(artifact, version) ?? group ?? groupOf(manifest, artifact) ?? artifact,
+    group: findGroup({ artifact, manifest, ...evidence }) ?? artifact,
     confidence: version === undefined ? 0.4 : 0.6,
     ...defined({ version }),
   };
@@ -102,7 +108,7 @@ function splitGroup(
 ): { artifact: string; group?: string } {
   const parts = name.split('.');
   const isBundle = (manifest['bundle-symbolicname'] ?? '').split(';')[0]?.trim() === name;
-  const isGrouped = parts.length > 2 && domainName.test(name) && !name.startsWith('org.eclipse.');
+  const isGrouped = parts.length > 2 && isReversedDomain(name) && !name.startsWith('org.eclipse.');
   if (!isGrouped) return { artifact: name };
   const group = parts.slice(0, -1).join('.');
   return { artifact: isBundle ? name : (parts.at(-1) ?? name), group };
@@ -114,33 +120,4 @@ function versionOf(manifest: Readonly<Record<string, string>>): string | undefin
     .map((name) => manifest[name])
     .find((value) => value !== undefined && /^[\w.+-]+$/.test(value));
   return found;
-}
-
-/** The attributes in which builds write the Maven group, or a package name that begins with it; surest first. */
-const groupAttributes = [
-  'group-id',
-  'bundle-symbolicname',
-  'extension-name',
-  'specification-vendor',
-  'implementation-vendor',
-  'implementation-vendor-id',
-  'implementation-title',
-  'automatic-module-name',
-  'main-class',
-];
-
-function groupOf(manifest: Readonly<Record<string, string>>, artifact: string): string | undefined {
-  for (const attribute of groupAttributes) {
-    const [value = ''] = (manifest[attribute] ?? '').split(';');
-    const group = value.trim();
-    if (domainName.test(group)) return withoutArtifact(group, artifact);
-  }
-  return undefined;
-}
-
-/** maven-bundle-plugin names bundles `<group>.<artifact>`. */
-function withoutArtifact(name: string, artifact: string): string {
-  const suffix = [`.${artifact}`, `.${artifact.replaceAll('-', '.')}`].find((one) => name.endsWith(one));
-  const group = suffix === undefined ? name : name.slice(0, -suffix.length);
-  return group.includes('.') ? group : name;
 }

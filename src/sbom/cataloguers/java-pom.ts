@@ -12,6 +12,8 @@ export interface MavenPom {
   readonly supplier?: string;
   /** `group:artifact` of what it needs at run time. */
   readonly needs?: readonly string[];
+  /** SHA-256 of the file. */
+  readonly sha256?: string;
 }
 
 /** Reads `pom.properties` (java.util.Properties, of which Maven uses `key=value` lines only). */

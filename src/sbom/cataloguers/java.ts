@@ -1,14 +1,16 @@
 import type { Cataloguer, FoundComponent, FoundFile, Location } from '../cataloguer.ts';
+import { isReversedDomain } from './java-group-search.ts';
 import { identify } from './formats/component-identity.ts';
 import { embeddedComponents } from './formats/embedded-components.ts';
 import { defined } from './formats/json-fields.ts';
 import { JavaArchiveStream, javaExtensions, readJavaArchive } from './java-archive.ts';
 import type { JavaArchive } from './java-archive.ts';
 import { nameArchive } from './java-naming.ts';
-import type { JavaName } from './java-naming.ts';
+import type { JavaName, RequiredGroups } from './java-naming.ts';
 import type { MavenPom } from './java-pom.ts';
 
-const maxArchiveBytes = 64 * 1024 * 1024;
+/** Archives up to this size are read in memory; of larger ones only an entry at a time is kept. */
+const maxArchiveBytes = 16 * 1024 * 1024;
 
 /**
  * Java archives, those nested in them, and what was shaded into them. Coordinates come from the Maven files inside,
@@ -16,7 +18,7 @@ const maxArchiveBytes = 64 * 1024 * 1024;
  */
 export const java: Cataloguer<JavaArchive> = {
   name: 'java',
-  version: 1,
+  version: 2,
   rules: [
     {
       select: { extensions: javaExtensions, accept: ({ size }) => size <= maxArchiveBytes },
@@ -31,7 +33,10 @@ export const java: Cataloguer<JavaArchive> = {
     },
   ],
   assemble(view) {
-    const found = view.files.map((file) => membersOf(file));
+    const required = requiredGroups(view.files.map(({ fact }) => fact));
+    const found = view.files.map((file) =>
+      membersOf(file, { required, isOwned: view.ownerOf(file.path) !== undefined }),
+    );
     const byCoordinates = indexByCoordinates(found.flat());
     const components = found.flatMap((members) => {
       const near = indexByCoordinates(members);
@@ -54,18 +59,49 @@ interface Member {
   readonly contains: readonly string[];
 }
 
-function membersOf({ path, layer, fact }: FoundFile<JavaArchive>): Member[] {
+interface Surroundings {
+  readonly required: RequiredGroups;
+  /** Whether a package of the distribution brought the file. */
+  readonly isOwned: boolean;
+}
+
+/** An archive that a distribution's package brought and that tells no version is no release of its own, but a part of it. */
+function membersOf(
+  { path, layer, fact }: FoundFile<JavaArchive>,
+  { required, isOwned }: Surroundings,
+): Member[] {
   const members: Member[] = [];
-  addArchive(members, fact, { path, layer });
-  return members;
+  addArchive(members, fact, { location: { path, layer }, required });
+  return isOwned ? members.filter(({ name }) => name.version !== undefined) : members;
+}
+
+/** An artifact's group by what other artifacts' poms require, where all of them agree. */
+function requiredGroups(archives: readonly JavaArchive[]): RequiredGroups {
+  const groups = new Map<string, string>();
+  const ambiguous = new Set<string>();
+  const collect = ({ poms = [], nested = [] }: JavaArchive): void => {
+    for (const need of poms.flatMap((pom) => pom.needs ?? [])) {
+      const [group = '', artifact = ''] = need.split(':');
+      if ((groups.get(artifact) ?? group) !== group) ambiguous.add(artifact);
+      groups.set(artifact, group);
+    }
+    nested.forEach(collect);
+  };
+  archives.forEach(collect);
+  return new Map([...groups].filter(([artifact]) => !ambiguous.has(artifact)));
 }
 
 /** Adds an archive after what it contains, and gives its ref, or those of its content if it has no name itself. */
-function addArchive(members: Member[], archive: JavaArchive, location: Location): readonly string[] {
-  const name = nameArchive(archive, location.path);
-  const nested = (archive.nested ?? []).flatMap((inner) =>
-    addArchive(members, inner, { path: `${location.path}!/${inner.entry}`, layer: location.layer }),
-  );
+function addArchive(
+  members: Member[],
+  archive: JavaArchive,
+  { location, required }: { readonly location: Location; readonly required: RequiredGroups },
+): readonly string[] {
+  const name = nameArchive(archive, location.path, required);
+  const nested = (archive.nested ?? []).flatMap((inner) => {
+    const inside = { path: `${location.path}!/${inner.entry}`, layer: location.layer };
+    return addArchive(members, inner, { location: inside, required });
+  });
   const shaded = (archive.poms ?? []).flatMap((pom) => addShaded(members, pom, name, location));
   const contains = [...nested, ...shaded];
   // Instrumentation archives carry the name of what they instrument.
@@ -113,7 +149,7 @@ function componentsOf(member: Member, resolve: (need: string) => readonly string
   const component: FoundComponent = {
     ref,
     ...defined({ purl, group: name.group, version: name.version, supplier: supplierOf(name, archive) }),
-    ...(archive === undefined ? {} : partsOfArchive(archive)),
+    ...(archive === undefined ? manifestHashOf(name) : partsOfArchive(archive)),
     ...defined({ licences: name.pom?.licences ?? licencesOf(archive) }),
     name: name.artifact,
     locations: [location],
@@ -129,6 +165,12 @@ function componentsOf(member: Member, resolve: (need: string) => readonly string
 
 function isNamedByFile({ name, archive }: Member): boolean {
   return name.pom === undefined && archive?.manifest === undefined;
+}
+
+/** What was shaded has no bytes of its own left but the Maven file that names it. */
+function manifestHashOf({ pom }: JavaName): Pick<FoundComponent, 'manifestHash'> {
+  if (pom?.sha256 === undefined) return {};
+  return { manifestHash: { of: 'Maven file', algorithm: 'SHA-256', hex: pom.sha256 } };
 }
 
 /** What only a file of its own has, and an artifact shaded into another has not. */
@@ -152,16 +194,19 @@ function supplierOf(name: JavaName, archive: JavaArchive | undefined): { name: s
   const supplier = vendor ?? bundleVendor ?? name.pom?.supplier;
   if (supplier !== undefined) return { name: supplier.slice(0, 200) };
   // The group is a domain name of whoever publishes it, checked by Maven Central.
-  return name.pom?.group === undefined ? undefined : { name: name.pom.group };
+  return name.group === undefined || !isReversedDomain(name.group) ? undefined : { name: name.group };
 }
 
-/** `Bundle-License` lists names or addresses with attributes: `Apache-2.0;link="https://..."`. */
-function licencesOf(archive: JavaArchive | undefined): string[] | undefined {
+/**
+ * What the manifest declares, else the licences whose text the archive holds. `Bundle-License` lists names or addresses
+ * with attributes: `Apache-2.0;link="https://..."`.
+ */
+function licencesOf(archive: JavaArchive | undefined): readonly string[] | undefined {
   const declared = archive?.manifest?.['bundle-license'] ?? archive?.manifest?.['plugin-license-name'];
-  if (declared === undefined) return undefined;
+  if (declared === undefined) return archive?.licences;
   const names = declared
     .split(',')
     .map((clause) => (clause.split(';')[0] ?? '').trim().replace(/^"|"$/g, ''));
   const known = names.filter((name) => name !== '' && name !== '<<EXTERNAL>>');
-  return known.length > 0 ? known : undefined;
+  return known.length > 0 ? known : archive?.licences;
 }

@@ -19,6 +19,8 @@ export interface NpmManifest {
   readonly possible?: readonly string[];
   /** Subresource integrity of the tarball, as npm before 7 wrote it into the installed manifest. */
   readonly integrity?: string;
+  /** Of the manifest itself. */
+  readonly sha256?: string;
 }
 
 /** Reads a `package.json`; undefined without a name, as in the stubs that only set `"type": "module"`. */

@@ -26,9 +26,17 @@ const distributionFolder = /^usr\/(?:share\/nodejs|share\/javascript|lib\/nodejs
  */
 export const npm: Cataloguer<NpmFact> = {
   name: 'npm',
-  version: 1,
+  version: 2,
   rules: [
-    { select: { names: ['package.json'] }, maxBytes: manifestBytes, parse: parseFoundManifest },
+    {
+      select: { names: ['package.json'] },
+      maxBytes: manifestBytes,
+      digests: ['sha256'],
+      parse: (content, file, { sha256 }) => {
+        const manifest = parseFoundManifest(content, file);
+        return manifest === undefined ? undefined : { ...manifest, ...defined({ sha256 }) };
+      },
+    },
     {
       select: { names: ['.package-lock.json', 'package-lock.json', 'npm-shrinkwrap.json'] },
       maxBytes: lockBytes,
@@ -107,7 +115,7 @@ function componentOf(
       type: isApplication ? ('application' as const) : undefined,
       group,
       version: fact.version,
-      supplier: fact.author ?? repositoryOwner(fact.repository),
+      supplier: supplierOf(fact, group),
       ...lockedParts(fact, entry),
     }),
     name,
@@ -120,6 +128,13 @@ function componentOf(
   };
 }
 
+/** Who wrote it, else the account of its repository or scope, else the domain of its website. */
+function supplierOf({ author, repository, homepage }: NpmManifest, scope: string | undefined) {
+  const account = repositoryOwner(repository) ?? repositoryOwner(homepage);
+  const site = homepage === undefined ? undefined : { name: new URL(homepage).hostname, url: homepage };
+  return author ?? account ?? (scope === undefined ? site : { name: scope });
+}
+
 /** What a lock file tells better than the manifest, or alone. */
 function lockedParts(fact: NpmManifest, entry: NpmLockEntry | undefined) {
   const integrity = entry?.integrity ?? fact.integrity;
@@ -127,6 +142,10 @@ function lockedParts(fact: NpmManifest, entry: NpmLockEntry | undefined) {
   return {
     licences: fact.licences ?? (entry?.licence === undefined ? undefined : [entry.licence]),
     hashes: hashes.length > 0 ? hashes : undefined,
+    manifestHash:
+      fact.sha256 === undefined
+        ? undefined
+        : { of: 'package.json', algorithm: 'SHA-256' as const, hex: fact.sha256 },
     scope: entry?.scope,
   };
 }

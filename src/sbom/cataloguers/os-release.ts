@@ -1,4 +1,5 @@
 import { definedFields } from '../defined-fields.ts';
+import { formatPurl } from '../purl.ts';
 import type { Cataloguer, Distro, FoundFile } from '../cataloguer.ts';
 
 /** The assignments of an `os-release` file that are of use. */
@@ -7,6 +8,8 @@ export interface OsReleaseFact {
   readonly versionId?: string;
   readonly prettyName?: string;
   readonly homeUrl?: string;
+  /** Of the file. */
+  readonly sha256?: string;
 }
 
 const paths = ['etc/os-release', 'usr/lib/os-release'];
@@ -37,15 +40,22 @@ export function findDistro(find: (path: string) => FoundFile<unknown> | undefine
   return { ...fact, qualifier };
 }
 
-/** The distribution itself, as the one component that scanners take their advisories' scope from: no purl, no CPE. */
+/**
+ * The distribution itself, as the one component that scanners take their advisories' scope from. Its purl is of the type
+ * `generic`, by which no scanner looks up advisories: with a distribution's type it would be taken for a package. No CPE.
+ */
 export const osRelease: Cataloguer<OsReleaseFact> = {
   name: 'os-release',
-  version: 1,
+  version: 2,
   rules: [
     {
       select: { names: ['os-release'], accept: ({ path }) => paths.includes(path) },
       maxBytes: 64 * 1024,
-      parse: (content) => parseOsRelease(Buffer.from(content).toString('utf8')),
+      digests: ['sha256'],
+      parse: (content, _file, digests) => {
+        const fact = parseOsRelease(Buffer.from(content).toString('utf8'));
+        return fact === undefined ? undefined : { ...fact, ...definedFields({ sha256: digests.sha256 }) };
+      },
     },
   ],
   assemble(view) {
@@ -57,6 +67,7 @@ export const osRelease: Cataloguer<OsReleaseFact> = {
       components: [
         {
           ref: `os:${qualifier}`,
+          purl: formatPurl({ type: 'generic', name: id, version: versionId }),
           type: 'operating-system',
           name: id,
           ...(versionId === undefined ? {} : { version: versionId }),
@@ -67,6 +78,9 @@ export const osRelease: Cataloguer<OsReleaseFact> = {
           technique: 'manifest-analysis',
           confidence: 1,
           dependencies: 'complete',
+          ...(file.fact.sha256 === undefined
+            ? {}
+            : { manifestHash: { of: 'os-release', algorithm: 'SHA-256' as const, hex: file.fact.sha256 } }),
         },
       ],
     };

@@ -263,6 +263,15 @@ export const programPatterns: readonly ProgramPattern[] = [
     supplier: 'Fluent Bit Authors',
   },
   {
+    // Each of its libraries has the text; wheels add a hash to their names.
+    file: /^(?:ffmpeg|ffprobe|libav(?:codec|device|filter|format|util)(?:-[\da-f]{8})?\.so(?:\.[\d.]+)?)$/,
+    anchors: ['FFmpeg version '],
+    version: /FFmpeg version n?(\d+\.\d+(?:\.\d+)?)/,
+    name: 'ffmpeg',
+    cpe: ['ffmpeg', 'ffmpeg'],
+    supplier: 'FFmpeg',
+  },
+  {
     file: /^libstd-[0-9a-f]{16}\.so$/,
     anchors: ['rustc version '],
     version: /rustc version (\d+\.\d+\.\d+)/,

@@ -17,7 +17,7 @@ const releaseBytes = 512 * 1024;
  */
 export const programs: Cataloguer<ProgramsFact> = {
   name: 'programs',
-  version: 1,
+  version: 2,
   rules: [
     {
       select: { magic: ['elf'], accept: ({ path }) => patternsFor(path).length > 0 },

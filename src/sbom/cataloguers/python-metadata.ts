@@ -1,6 +1,6 @@
 import { parseFieldLines } from './formats/field-lines.ts';
 import { asObject, asText, defined, parseJsonObject, textOf } from './formats/json-fields.ts';
-import { webAddress } from './formats/supplier.ts';
+import { parsePerson, webAddress } from './formats/supplier.ts';
 import type { Supplier } from './formats/supplier.ts';
 
 /** What a distribution's METADATA or PKG-INFO says (core metadata specification). */
@@ -8,6 +8,8 @@ export interface PythonMetadata {
   readonly kind: 'metadata';
   readonly name: string;
   readonly version: string;
+  /** Of the metadata itself, as indexes list it too (PEP 658). */
+  readonly sha256?: string;
   readonly licences?: readonly string[];
   readonly author?: Supplier;
   readonly homepage?: string;
@@ -35,7 +37,7 @@ export function normalisePythonName(name: string): string {
 }
 
 /** Reads METADATA or PKG-INFO; undefined without name or version. */
-export function parsePythonMetadata(content: Uint8Array): PythonMetadata | undefined {
+export function parsePythonMetadata(content: Uint8Array, sha256?: string): PythonMetadata | undefined {
   const fields = parseFieldLines(textOf(content));
   const first = (name: string): string | undefined => known(fields.get(name)?.[0]);
   const name = first('name');
@@ -48,6 +50,7 @@ export function parsePythonMetadata(content: Uint8Array): PythonMetadata | undef
     name,
     version,
     ...defined({
+      sha256,
       licences: licences.length > 0 ? licences : undefined,
       author: authorOf(
         first('author') ?? first('maintainer'),
@@ -81,12 +84,9 @@ function licencesOf(
 
 /** `Author-email` often holds `Name <address>` instead of an address, and several of them. */
 function authorOf(name: string | undefined, mail: string | undefined): Supplier | undefined {
-  const [firstMail = ''] = (mail ?? '').split(',');
-  const bracket = firstMail.indexOf('<');
-  const address = asText(bracket < 0 ? firstMail : firstMail.slice(bracket + 1).split('>')[0]);
-  const nameInMail = bracket < 0 ? undefined : asText(firstMail.slice(0, bracket).replaceAll('"', ''));
-  const shown = name ?? nameInMail ?? address;
-  return shown === undefined ? undefined : defined({ name: shown.slice(0, 200), email: address });
+  const { name: nameInMail, email } = parsePerson(mail) ?? {};
+  const shown = name ?? nameInMail;
+  return shown === undefined ? undefined : defined({ name: shown.slice(0, 200), email });
 }
 
 function addressesOf(homepage: string | undefined, projectUrls: readonly string[]) {

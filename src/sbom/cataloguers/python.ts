@@ -2,7 +2,7 @@ import type { Cataloguer, CatalogueView, FileStat, FoundComponent, FoundFile } f
 import { identify } from './formats/component-identity.ts';
 import { parseCycloneDx } from './formats/cyclonedx-document.ts';
 import type { EmbeddedBom } from './formats/cyclonedx-document.ts';
-import { embeddedComponents, embeddedRoots } from './formats/embedded-components.ts';
+import { embeddedComponents, embeddedRoots, unversionedNames } from './formats/embedded-components.ts';
 import { defined } from './formats/json-fields.ts';
 import { repositoryOwner } from './formats/supplier.ts';
 import { normalisePythonName, parsePythonMetadata, parsePythonOrigin } from './python-metadata.ts';
@@ -26,12 +26,13 @@ const bomBytes = 16 * 1024 * 1024;
  */
 export const python: Cataloguer<PythonFact> = {
   name: 'python',
-  version: 1,
+  version: 2,
   rules: [
     {
       select: { names: ['METADATA', 'PKG-INFO'], extensions: ['.egg-info'], accept: isMetadata },
       maxBytes: metadataBytes,
-      parse: parsePythonMetadata,
+      digests: ['sha256'],
+      parse: (content, _file, { sha256 }) => parsePythonMetadata(content, sha256),
     },
     {
       select: { names: ['direct_url.json'], accept: ({ path }) => path.includes('.dist-info/') },
@@ -58,7 +59,8 @@ export const python: Cataloguer<PythonFact> = {
         embeddedComponents(fact.bom, { location: { path, layer }, origin: 'PEP 770' }),
       );
       const roots = own.flatMap(({ fact }) => embeddedRoots(fact.bom));
-      return [distributionOf({ ...file, fact: file.fact }, { view, sites, roots }), ...embedded];
+      const unversioned = own.flatMap(({ fact }) => unversionedNames(fact.bom));
+      return [distributionOf({ ...file, fact: file.fact }, { view, sites, roots, unversioned }), ...embedded];
     });
     return { components };
   },
@@ -98,11 +100,13 @@ interface Surroundings {
   readonly sites: Sites;
   /** What the BOMs in its own folder say that it contains. */
   readonly roots: readonly string[];
+  /** What they name without a version. */
+  readonly unversioned: readonly string[];
 }
 
 function distributionOf(
   { path, layer, fact }: FoundFile<PythonMetadata>,
-  { view, sites, roots }: Surroundings,
+  { view, sites, roots, unversioned }: Surroundings,
 ): FoundComponent {
   const origin = originOf(view, path);
   const required = requiredOf(fact, path, sites);
@@ -113,6 +117,10 @@ function distributionOf(
       licences: fact.licences,
       hashes:
         origin?.sha256 === undefined ? undefined : [{ algorithm: 'SHA-256' as const, hex: origin.sha256 }],
+      manifestHash:
+        fact.sha256 === undefined
+          ? undefined
+          : { of: metadataName(path), algorithm: 'SHA-256' as const, hex: fact.sha256 },
     }),
     name: normalisePythonName(fact.name),
     version: fact.version,
@@ -122,8 +130,15 @@ function distributionOf(
     externalReferences: referencesOf(fact, origin),
     dependsOn: [...required.map((one) => identityOf(one.fact, originOf(view, one.path)).ref), ...roots],
     dependencies: required.length === (fact.requires ?? []).length ? 'complete' : 'incomplete',
-    ...(origin?.isEditable === true ? { properties: { 'python:editable': origin.url } } : {}),
+    properties: defined({
+      'python:editable': origin?.isEditable === true ? origin.url : undefined,
+      'embedded-bom:unversioned': unversioned.length > 0 ? unversioned.join(', ') : undefined,
+    }),
   };
+}
+
+function metadataName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
 }
 
 function requiredOf(fact: PythonMetadata, path: string, sites: Sites): FoundFile<PythonMetadata>[] {

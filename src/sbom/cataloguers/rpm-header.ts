@@ -1,5 +1,8 @@
 /** The tags of an RPM header that are of use (rpm, `rpmtag.h`). */
 const tags = {
+  /** Of the header's unalterable part, in which the payload's digest stands. */
+  sha1Header: 269,
+  sha256Header: 273,
   name: 1000,
   version: 1001,
   release: 1002,
@@ -37,6 +40,10 @@ export interface RpmHeader {
   readonly architecture?: string;
   readonly sourceRpm?: string;
   readonly modularity?: string;
+  /** Hex. */
+  readonly sha1?: string;
+  /** Hex. */
+  readonly sha256?: string;
   readonly provides: readonly string[];
   readonly requires: readonly string[];
   /** Absolute paths of its files. */
@@ -61,6 +68,8 @@ export function parseRpmHeader(blob: Buffer): RpmHeader {
     architecture: text(tags.architecture),
     sourceRpm: text(tags.sourceRpm),
     modularity: text(tags.modularity),
+    sha1: text(tags.sha1Header),
+    sha256: text(tags.sha256Header),
   };
   return {
     name,

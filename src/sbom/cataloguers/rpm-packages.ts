@@ -15,6 +15,9 @@ export interface RpmPackage {
   /** File name of the source package. */
   readonly sourceRpm?: string;
   readonly modularity?: string;
+  /** Hashes of the package's header, hex. */
+  readonly sha1?: string;
+  readonly sha256?: string;
   /** Indexes, in the same list, of the packages that it requires. */
   readonly needs: readonly number[];
   /** False if it has requirements that are conditions (`(a if b)`), which are not followed. */
@@ -31,15 +34,15 @@ export function linkRpmPackages(headers: readonly RpmHeader[]): readonly RpmPack
   const packages = headers.filter(({ name }) => name !== 'gpg-pubkey').sort(compareHeaders);
   const providers = indexProviders(packages);
   return packages.map((header, index) => {
-    const { name, version, release, epoch, architecture, vendor, licence, sourceRpm, modularity, requires } =
-      header;
+    const { name, version, release, epoch, architecture, vendor, licence, sourceRpm, modularity } = header;
+    const { requires, sha1, sha256 } = header;
     const needs = new Set(requires.flatMap((required) => providers.get(required) ?? []));
     needs.delete(index);
     const url = header.url !== undefined && URL.canParse(header.url) ? header.url : undefined;
     return {
       name,
       version: release === '' ? version : `${version}-${release}`,
-      ...definedFields({ epoch, architecture, vendor, licence, url, sourceRpm, modularity }),
+      ...definedFields({ epoch, architecture, vendor, licence, url, sourceRpm, modularity, sha1, sha256 }),
       needs: [...needs].sort((a, b) => a - b),
       needsComplete: !requires.some((required) => required.startsWith('(')),
       paths: header.files.map((path) => path.slice(1)).filter(isOwnershipKept),

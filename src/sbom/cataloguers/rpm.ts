@@ -1,4 +1,5 @@
 import type { Cataloguer, CatalogueView, FileStat, FoundComponent, FoundFile } from '../cataloguer.ts';
+import { definedFields } from '../defined-fields.ts';
 import { formatPurl } from '../purl.ts';
 import { readBerkeleyValues } from './rpm-berkeley.ts';
 import { parseContainerManifest } from './rpm-container-manifest.ts';
@@ -20,7 +21,7 @@ const home = /(?:^|\/)(?:var\/lib|usr\/share|usr\/lib\/sysimage)\/rpm\/[^/]+$/;
 /** Installed packages of RPM distributions, in each of the three databases that rpm has had, and Azure's manifest. */
 export const rpm: Cataloguer<RpmFact> = {
   name: 'rpm',
-  version: 1,
+  version: 2,
   rules: [
     databaseRule('rpmdb.sqlite', readSqliteBlobs),
     databaseRule('Packages', readBerkeleyValues),
@@ -110,10 +111,17 @@ function toComponent(
     confidence: 1,
     dependsOn: found.needs.map((index) => refs[index] ?? '').filter((other) => other !== '' && other !== ref),
     dependencies: found.needsComplete ? 'complete' : 'incomplete',
+    ...definedFields({ manifestHash: headerHash(found) }),
     properties: {
       ...(found.sourceRpm === undefined ? {} : { 'source-package': found.sourceRpm }),
       ...(found.modularity === undefined ? {} : { modularity: found.modularity }),
     },
     ownedPaths: found.paths,
   };
+}
+
+/** rpm names a package by the hash of its header, which holds that of the payload. */
+function headerHash({ sha1 = '', sha256 = '' }: RpmPackage): FoundComponent['manifestHash'] {
+  if (/^[0-9a-f]{64}$/.test(sha256)) return { of: 'rpm header', algorithm: 'SHA-256', hex: sha256 };
+  return /^[0-9a-f]{40}$/.test(sha1) ? { of: 'rpm header', algorithm: 'SHA-1', hex: sha1 } : undefined;
 }

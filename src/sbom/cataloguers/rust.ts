@@ -1,8 +1,10 @@
 import { hash } from 'node:crypto';
 import { inflateSync } from 'node:zlib';
-import type { Cataloguer, FoundComponent, FoundFile } from '../cataloguer.ts';
+import { readWhole } from '../cataloguer.ts';
+import type { Cataloguer, FactStream, FileStat, FoundComponent, FoundFile } from '../cataloguer.ts';
 import { identify } from './formats/component-identity.ts';
 import { ElfFile } from './formats/elf-file.ts';
+import { ElfTail, heldElfBytes } from './formats/elf-tail.ts';
 import { asArray, asObject, asText, defined, parseJsonObject } from './formats/json-fields.ts';
 
 /** One crate of a Rust program. */
@@ -27,8 +29,7 @@ export interface RustFact {
 
 const maxProgramBytes = 64 * 1024 * 1024;
 const maxAuditBytes = 16 * 1024 * 1024;
-/** The section names, which tell whether there is something to miss, stand at the very end of a file. */
-const tailBytes = 64 * 1024;
+const section = '.dep-v0';
 
 /**
  * Rust programs built by cargo-auditable: the section `.dep-v0` holds the crates linked in and their edges, as
@@ -39,33 +40,37 @@ export const rust: Cataloguer<RustFact> = {
   version: 1,
   rules: [
     {
-      select: { magic: ['elf'], accept: ({ size }) => size <= maxProgramBytes },
-      maxBytes: maxProgramBytes,
-      parse: (content): RustFact | undefined => {
-        const audit = ElfFile.open(content)?.section('.dep-v0')?.content;
-        if (audit === undefined) return undefined;
-        return { crates: parseRustAudit(audit), sha256: hash('sha256', content, 'hex') };
-      },
+      select: { magic: ['elf'], accept: ({ size }) => size <= heldElfBytes },
+      maxBytes: heldElfBytes,
+      parse: readProgram,
     },
-    { select: { magic: ['elf'] }, open: openLarge },
+    {
+      select: { magic: ['elf'] },
+      open: openLarge,
+      whole: { select: { magic: ['elf'] }, maxBytes: maxProgramBytes, parse: readProgram },
+    },
   ],
   assemble(view) {
     return { components: view.files.flatMap(componentsOf) };
   },
 };
 
-function openLarge() {
-  // One buffer for all of a program: copies of every piece would keep the garbage collector busy.
-  const tail = Buffer.alloc(tailBytes);
+function readProgram(content: Uint8Array): RustFact | undefined {
+  const audit = ElfFile.open(content)?.section(section)?.content;
+  if (audit === undefined) return undefined;
+  return { crates: parseRustAudit(audit), sha256: hash('sha256', content, 'hex') };
+}
+
+function openLarge({ size }: FileStat): FactStream<RustFact> {
+  const tail = new ElfTail();
   return {
-    write: (chunk: Uint8Array): void => {
-      const last = chunk.subarray(Math.max(0, chunk.length - tailBytes));
-      tail.copyWithin(0, last.length);
-      tail.set(last, tailBytes - last.length);
+    write: (chunk) => {
+      tail.write(chunk);
     },
-    end: (): undefined => {
-      if (tail.includes('.dep-v0'))
-        throw new Error(`a program with crates, larger than ${maxProgramBytes} bytes`);
+    end: () => {
+      if (!tail.mayName(section)) return undefined;
+      if (size <= maxProgramBytes) return readWhole;
+      throw new Error(`a program with crates, larger than ${maxProgramBytes} bytes`);
     },
   };
 }

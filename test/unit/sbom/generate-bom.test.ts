@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import { digestOf } from '../../../src/model/digest.ts';
 import { isAppError } from '../../../src/model/errors.ts';
@@ -5,6 +6,7 @@ import { BomGenerator } from '../../../src/sbom/bom-generator.ts';
 import { createBomValidator } from '../../../src/sbom/bom-validator.ts';
 import type { BomValidator } from '../../../src/sbom/bom-validator.ts';
 import { dpkg } from '../../../src/sbom/cataloguers/dpkg.ts';
+import { npm } from '../../../src/sbom/cataloguers/npm.ts';
 import { osRelease } from '../../../src/sbom/cataloguers/os-release.ts';
 import { generateBom } from '../../../src/sbom/generate-bom.ts';
 import type { GenerateBomOptions, GeneratedBom } from '../../../src/sbom/generate-bom.ts';
@@ -172,6 +174,34 @@ describe('generated BOM', () => {
         occurrences: [{ location: '/var/lib/dpkg/status' }, { location: '/usr/share/doc/p0/copyright' }],
       },
     });
+  });
+
+  it('gives the hash of what names a component and says so, and leaves it out of smaller documents', async () => {
+    const sums = { 'var/lib/dpkg/info/p0.md5sums': `${'0'.repeat(32)}  usr/bin/p0\n` };
+    const source = image([layer({ ...files(), ...sums })]);
+    const full = await generateBom(source, options());
+    const component = parse(full).components.find(({ name }) => name === 'p0');
+    const hex = createHash('sha256').update(sums['var/lib/dpkg/info/p0.md5sums']).digest('hex');
+    expect(component?.['hashes']).to.deep.equal([{ alg: 'SHA-256', content: hex }]);
+    expect(component?.['properties']).to.deep.include({ name: 'chainwright:hash-of', value: 'md5sums' });
+    expect(validate(parse(full))).to.deep.equal([]);
+    const reduced = await generateBom(
+      source,
+      options({ settings: { ...settings, maxBytes: full.bytes.length - 1 } }),
+    );
+    expect(parse(reduced).components.find(({ name }) => name === 'p0')?.['hashes']).to.equal(undefined);
+  });
+
+  it('names the publisher as supplier of what nobody else is known to have put into the image', async () => {
+    const source = image([layer({ 'srv/package.json': '{"name":"shop","version":"1.0.0"}' })]);
+    const publisher = { name: 'Golem Trust', email: 'security@golems.test' };
+    const published = options({ cataloguers: [npm], settings: { ...settings, publisher } });
+    const supplied = parse(await generateBom(source, published)).components[0];
+    expect(supplied?.['supplier']).to.deep.include({ name: 'Golem Trust' });
+    expect(supplied?.['properties']).to.deep.include({ name: 'chainwright:supplier-from', value: 'image' });
+    expect(
+      parse(await generateBom(source, options({ cataloguers: [npm] }))).components[0]?.['supplier'],
+    ).to.equal(undefined);
   });
 
   it('has a graph that reaches every component from the image, and tells what is complete', async () => {

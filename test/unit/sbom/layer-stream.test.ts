@@ -72,6 +72,28 @@ describe('layer stream', () => {
     }
   });
 
+  it('leaves the digest to a source that checks it, not the size and the diff_id', async () => {
+    const vouched = { digest: digestOf('other'), isChecked: true };
+    expect((await read(layerOf(archive, 'gzip', vouched))).equals(archive)).to.equal(true);
+    for (const lie of [{ diffId: digestOf('another') }, { diffId: digestOf('other') }, { size: 10 }]) {
+      const fault = await faultOf(read(layerOf(archive, 'gzip', { ...vouched, ...lie })));
+      expect(fault.code).to.equal('ERR_SBOM_LAYER_DIGEST');
+    }
+  });
+
+  it('frees pieces that fill their buffer, and no shared ones', async () => {
+    const bytes = gzipSync(archive);
+    const whole = Buffer.from(new Uint8Array(bytes.subarray(0, 1000)).buffer);
+    const shared = bytes.subarray(1000);
+    async function* parts(): AsyncGenerator<Uint8Array> {
+      yield whole;
+      await Promise.resolve();
+      yield shared;
+    }
+    await read({ ...raw(bytes, archive), open: () => Promise.resolve(parts()) });
+    expect([whole.length, shared.length]).to.deep.equal([0, bytes.length - 1000]);
+  });
+
   it('refuses an archive with another diff_id with ERR_SBOM_LAYER_DIGEST', async () => {
     const fault = await faultOf(read(layerOf(archive, 'gzip', { diffId: digestOf('other') })));
     expect(fault.code).to.equal('ERR_SBOM_LAYER_DIGEST');

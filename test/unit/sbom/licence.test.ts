@@ -13,6 +13,9 @@ describe('licence', () => {
     ['(mit or apache-2.0)', 'expression', '(MIT OR Apache-2.0)'],
     ['GPLv2+ and (BSD-3-Clause or ISC)', 'expression', 'GPL-2.0-or-later AND (BSD-3-Clause OR ISC)'],
     ['GPL-2.0-only WITH Classpath-exception-2.0', 'expression', 'GPL-2.0-only WITH Classpath-exception-2.0'],
+    ['http://www.apache.org/licenses/LICENSE-2.0.txt', 'id', 'Apache-2.0'],
+    ['https://opensource.org/licenses/MIT', 'id', 'MIT'],
+    ['http://example.com/licenses/MIT', 'name', 'http://example.com/licenses/MIT'],
     ['LicenseRef-own AND MIT', 'expression', 'LicenseRef-own AND MIT'],
     ['MIT and', 'name', 'MIT and'],
     ['(MIT', 'name', '(MIT'],
@@ -40,6 +43,20 @@ describe('licence', () => {
     expect(toLicences(['MIT', 'GPL-2.0-only OR ISC', 'own words'])).to.deep.equal([
       { kind: 'expression', text: '(GPL-2.0-only OR ISC) AND LicenseRef-own-words AND MIT' },
     ]);
+  });
+
+  it('refers to licences without an SPDX id where there are no others, in letters that SPDX allows', () => {
+    expect(toLicences(['public-domain'])).to.deep.equal([
+      { kind: 'reference', text: 'LicenseRef-public-domain' },
+    ]);
+    expect(toLicences(['BSD_like (see file)', 'own'])).to.deep.equal([
+      {
+        kind: 'reference',
+        text: 'LicenseRef-BSD-like-see-file AND LicenseRef-own',
+        declared: 'BSD_like (see file); own',
+      },
+    ]);
+    expect(toLicences(['?!'])[0]?.text).to.equal('LicenseRef-unnamed');
   });
 
   it('makes something of any list of texts', () => {

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { readWhole } from '../../../src/sbom/cataloguer.ts';
 import type { AnyCataloguer, Cataloguer } from '../../../src/sbom/cataloguer.ts';
 import { LayerCache } from '../../../src/sbom/layer-cache.ts';
 import { isAppError } from '../../../src/model/errors.ts';
@@ -138,6 +139,51 @@ describe('overlay', () => {
     const { components } = await catalogue([base], both);
     expect(components).to.have.length(2);
     expect(base.opened).to.equal(1);
+  });
+
+  describe('with a rule that turns out to need the whole file', () => {
+    let wholes: string[];
+    const picky: Cataloguer<string> = {
+      ...textCataloguer,
+      rules: [
+        {
+          select: { names: ['x'] },
+          open: () => ({ write: () => undefined, end: () => readWhole }),
+          whole: {
+            select: {},
+            maxBytes: 1000,
+            parse: (content) => {
+              wholes.push(Buffer.from(content).toString());
+              return wholes.at(-1);
+            },
+          },
+        },
+      ],
+    };
+    const read = async (...layers: readonly Members[]): Promise<readonly string[]> =>
+      (await catalogue(layers.map(layer), [picky])).components.map(({ name }) => name);
+
+    beforeEach(() => {
+      wholes = [];
+    });
+
+    it('reads the layer once more, and only that file', async () => {
+      expect(await read({ 'a/x': 'lower', 'b/x': 'other' }, { 'a/x': 'upper' })).to.deep.equal([
+        'upper',
+        'other',
+      ]);
+      expect(wholes).to.deep.equal(['lower', 'other', 'upper']);
+    });
+
+    it('reads the last of two members of one name', async () => {
+      expect(
+        await read([
+          ['a/x', 'first'],
+          ['a/x', 'last'],
+        ]),
+      ).to.deep.equal(['last']);
+      expect(wholes).to.deep.equal(['last']);
+    });
   });
 
   it('notes a gap for a hard link to nothing', async () => {

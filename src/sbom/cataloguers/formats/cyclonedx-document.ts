@@ -11,6 +11,8 @@ export interface EmbeddedComponent {
   readonly name: string;
   readonly version?: string;
   readonly isApplication?: boolean;
+  /** Not in what was built, only needed for building it. */
+  readonly isExcluded?: boolean;
   readonly supplier?: string;
   readonly licences?: readonly string[];
   readonly hashes?: readonly ComponentHash[];
@@ -73,6 +75,7 @@ function componentOf(fields: JsonObject): EmbeddedComponent | undefined {
         asText(fields['publisher']) ??
         asText(fields['author']),
       isApplication: fields['type'] === 'application' ? true : undefined,
+      isExcluded: fields['scope'] === 'excluded' ? true : undefined,
       licences: licences.length > 0 ? licences : undefined,
       hashes: hashes.length > 0 ? hashes : undefined,
     }),

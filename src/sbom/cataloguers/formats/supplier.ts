@@ -1,4 +1,5 @@
 import type { FoundComponent } from '../../cataloguer.ts';
+import { isMailAddress } from '../../contact.ts';
 import { asObject, asText, defined } from './json-fields.ts';
 
 /** Who makes or distributes a component. */
@@ -20,17 +21,27 @@ export function parsePerson(value: unknown): Supplier | undefined {
 }
 
 function parsePersonText(text: string): Supplier | undefined {
-  const [beforeUrl, url] = splitAt(text.slice(0, 1000), '(');
-  const [name, email] = splitAt(beforeUrl, '<');
-  const mail = asText(email?.split('>')[0]);
-  const shown = asText(name.replaceAll('"', '')) ?? mail;
+  const entry = firstEntry(text.slice(0, 1000));
+  const mail = asText(/<([^<>]*)>/.exec(entry)?.[1]);
+  const url = asText(/\(([^()]*)\)/.exec(entry)?.[1]);
+  const name = asText(entry.replace(/<[^<>]*>|\([^()]*\)|"/g, ' ').replace(/\s+/g, ' '));
+  const shown = name ?? mail;
   if (shown === undefined) return undefined;
-  return defined({ name: shown.slice(0, maxName), email: mail, url: webAddress(asText(url?.split(')')[0])) });
+  const bareMail = isMailAddress(shown) ? shown : undefined;
+  return defined({ name: shown.slice(0, maxName), email: mail ?? bareMail, url: webAddress(url) });
 }
 
-function splitAt(text: string, separator: string): [string, string?] {
-  const at = text.indexOf(separator);
-  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
+/** The first of several people. A comma within quotes, or before any address was given, belongs to a name: `Acme, Inc. <a@b>`. */
+function firstEntry(text: string): string {
+  let isQuoted = false;
+  let hasAddress = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const sign = text[at];
+    if (sign === '"') isQuoted = !isQuoted;
+    else if (sign === '@') hasAddress = true;
+    else if (sign === ',' && !isQuoted && hasAddress) return text.slice(0, at);
+  }
+  return text;
 }
 
 /** The text if it is an absolute http(s) address, as BOM fields for addresses want; undefined otherwise. */

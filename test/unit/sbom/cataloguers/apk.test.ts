@@ -45,6 +45,21 @@ P:nameless-version
 `;
 
 describe('apk', () => {
+  it('has the hash of the control segment that apk names a package by, and lists licences apart', async () => {
+    const text = [
+      'C:Q1qKcZ+j23xssAXmgQhkOO8dHnbWw=\nP:musl\nV:1\nL:MIT',
+      `C:Q2${Buffer.alloc(32, 1).toString('base64')}\nP:icu\nV:1\nL:MIT ICU Unicode-TOU`,
+      'C:Q1short\nP:odd\nV:1\nL:own words',
+    ].join('\n\n');
+    const { components } = await catalogue([layer({ ...release, 'lib/apk/db/installed': text })], [apk]);
+    const told = components.map(({ name, manifestHash, licences }) => [name, manifestHash?.hex, licences]);
+    expect(told).to.deep.equal([
+      ['icu', '01'.repeat(32), ['MIT', 'ICU', 'Unicode-TOU']],
+      ['musl', Buffer.from('qKcZ+j23xssAXmgQhkOO8dHnbWw=', 'base64').toString('hex'), ['MIT']],
+      ['odd', undefined, ['own words']],
+    ]);
+  });
+
   it('lists installed packages with purls that scanners match', async () => {
     const { components } = await catalogue(
       [layer({ ...release, 'lib/apk/db/installed': installed })],

@@ -23,6 +23,26 @@ License: GPL-2+
     expect(parseDebianCopyright(text)).to.deep.equal(['GPL-1.0-or-later', 'LGPL-2.1-only']);
   });
 
+  it('reads the machine-readable form without its header, as Wayland has it', () => {
+    const text = `Upstream-Name: wayland
+Source: https://wayland.freedesktop.org/releases/
+
+Files: debian/*
+Copyright: © 2011 Cyril Brulebois <kibi@debian.org>
+License: X11
+
+Files: *
+License: X11
+`;
+    expect(parseDebianCopyright(text)).to.deep.equal(['X11']);
+  });
+
+  it('knows well-known licences that free text holds beside common ones', () => {
+    const notice =
+      'GNU Lesser General Public License, version 2.1 (or, at your option, any later version); BSD: /usr/share/common-licenses/BSD';
+    expect(parseDebianCopyright(notice)).to.deep.equal(['BSD', 'LGPL-2.1-or-later']);
+  });
+
   it('gives nothing where nothing is stated', () => {
     expect(parseDebianCopyright('do as you like')).to.deep.equal([]);
   });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { dpkg } from '../../../../src/sbom/cataloguers/dpkg.ts';
@@ -99,6 +100,20 @@ describe('dpkg', () => {
     const { components } = await catalogue([layer(files)], [osRelease, dpkg]);
     const base = components.find(({ name }) => name === 'base-files');
     expect(base?.ownedPaths).to.deep.equal(['usr/bin/prog']);
+    expect(base?.manifestHash?.of).to.equal('md5sums');
+  });
+
+  it("has the hash of the package's own list of checksums, by its name with or without architecture", async () => {
+    const sums = `${'0'.repeat(32)}  usr/share/doc/libc6/copyright\n`;
+    const files = { ...release, [deps]: status, 'var/lib/dpkg/info/libc6:amd64.md5sums': sums };
+    const { components } = await catalogue([layer(files)], [osRelease, dpkg]);
+    const hex = createHash('sha256').update(sums).digest('hex');
+    expect(components.find(({ name }) => name === 'libc6')?.manifestHash).to.deep.equal({
+      of: 'md5sums',
+      algorithm: 'SHA-256',
+      hex,
+    });
+    expect(components.find(({ name }) => name === 'libstdc++6')?.manifestHash).to.equal(undefined);
   });
 
   it('says which package owns a program, whatever name its folder has in the image', async () => {

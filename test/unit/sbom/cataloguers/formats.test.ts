@@ -136,6 +136,17 @@ describe('small formats', () => {
     expect(parsePerson('"Ann" <ann@example.com>')).to.deep.equal({ name: 'Ann', email: 'ann@example.com' });
     expect(parsePerson('<only@example.com>')?.name).to.equal('only@example.com');
     expect(parsePerson('')).to.equal(undefined);
+    expect(parsePerson('"Lee, Ann" <a@b.c>, Bob <b@b.c>')).to.deep.equal({
+      name: 'Lee, Ann',
+      email: 'a@b.c',
+    });
+    expect(parsePerson('Acme, Inc. <a@b.c>')).to.deep.equal({ name: 'Acme, Inc.', email: 'a@b.c' });
+    expect(parsePerson('a@b.c, d@e.f')).to.deep.equal({ name: 'a@b.c', email: 'a@b.c' });
+    expect(parsePerson('Ann (https://ann.example/) <a@b.c>')).to.deep.equal({
+      name: 'Ann',
+      email: 'a@b.c',
+      url: 'https://ann.example/',
+    });
     expect(parsePerson({ name: 'B', url: 'javascript:x' })).to.deep.equal({ name: 'B' });
     expect(repositoryAddress('git@github.com:a/b.git')).to.equal('https://github.com/a/b');
     expect(repositoryOwner('https://github.com/a/b')).to.deep.equal({

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { readWhole } from '../../../../src/sbom/cataloguer.ts';
 import type { FoundComponent } from '../../../../src/sbom/cataloguer.ts';
 import { ElfFile } from '../../../../src/sbom/cataloguers/formats/elf-file.ts';
 import { goInfoMagic, readGoBuildInfo } from '../../../../src/sbom/cataloguers/go-build-info.ts';
@@ -47,6 +48,10 @@ describe('go cataloguer', () => {
       golden,
     );
     expect(golden).to.have.length(5);
+    for (const { properties, manifestHash } of modules) {
+      const base64 = Buffer.from(manifestHash?.hex ?? '', 'hex').toString('base64');
+      expect(`h1:${base64}`).to.equal(properties?.['go:sum']);
+    }
     expect(found.get('pkg:golang/golang.org/x/sys@v0.21.0')?.properties).to.include({
       'go:replaces': 'golang.org/x/sys@v0.20.0',
     });
@@ -166,8 +171,8 @@ describe('go build information', () => {
 });
 
 describe('search for go build information', () => {
-  const search = (file: Buffer, pieceBytes: number) => {
-    const stream = new GoInfoSearch();
+  const search = (file: Buffer, pieceBytes: number, canReadWhole = false) => {
+    const stream = new GoInfoSearch({ canReadWhole });
     for (let at = 0; at < file.length; at += pieceBytes) stream.write(file.subarray(at, at + pieceBytes));
     return stream.end({ sha256: 'ab' });
   };
@@ -175,12 +180,13 @@ describe('search for go build information', () => {
   it('finds it however the program is cut into pieces, behind mere mentions of the magic', () => {
     const file = Buffer.concat([Buffer.alloc(1000), goInfoMagic, Buffer.alloc(50), real, Buffer.alloc(500)]);
     const expected = search(file, file.length);
-    expect(expected?.info.modules).to.have.length(5);
+    expect(expected === readWhole ? [] : expected?.info.modules).to.have.length(5);
     for (const pieceBytes of [1, 7, 13, 64, 1001]) expect(search(file, pieceBytes)).to.deep.equal(expected);
   });
 
-  it('says that a large program of an old Go cannot be read', () => {
+  it('asks for all of a program of an old Go, or says that it is too large to be read', () => {
     const file = Buffer.concat([Buffer.alloc(64), goInfoMagic, Buffer.from([8, 0]), Buffer.alloc(100)]);
+    expect(search(file, 50, true)).to.equal(readWhole);
     expect(() => search(file, 50)).to.throw('before 1.18');
   });
 

@@ -6,6 +6,7 @@ import { JavaArchiveStream, readJavaArchive } from '../../../../src/sbom/catalog
 import { wellKnownGroup } from '../../../../src/sbom/cataloguers/java-groups.ts';
 import { splitArchiveName } from '../../../../src/sbom/cataloguers/java-naming.ts';
 import { parsePomXml } from '../../../../src/sbom/cataloguers/java-pom.ts';
+import { dpkg } from '../../../../src/sbom/cataloguers/dpkg.ts';
 import { java } from '../../../../src/sbom/cataloguers/java.ts';
 import { catalogue, layer } from '../image-fixture.ts';
 import { zip } from './zip-fixture.ts';
@@ -66,7 +67,12 @@ describe('java cataloguer', () => {
       'app/shaded-2.0.jar': zip({ ...maven('a.b', 'shaded', '2.0'), ...maven('c.d', 'inner', '3.0') }),
     });
     expect(found.get('pkg:maven/a.b/shaded@2.0')?.dependsOn).to.deep.equal(['pkg:maven/c.d/inner@3.0']);
-    expect(found.get('pkg:maven/c.d/inner@3.0')?.hashes).to.equal(undefined);
+    const inner = found.get('pkg:maven/c.d/inner@3.0');
+    expect(inner?.hashes).to.equal(undefined);
+    const named = createHash('sha256')
+      .update(properties('c.d', 'inner', '3.0'))
+      .digest('hex');
+    expect(inner?.manifestHash).to.deep.equal({ of: 'Maven file', algorithm: 'SHA-256', hex: named });
   });
 
   it('opens archives in archives and draws the edges that their poms declare', async () => {
@@ -125,6 +131,36 @@ describe('java cataloguer', () => {
       'pkg:maven/org.osgi/org.osgi.core@6.0.0',
       'pkg:maven/org.springframework/spring-core@6.1.14',
     ]);
+  });
+
+  it('does not list what a package of the distribution owns and has no version of its own', async () => {
+    const tool = zip({
+      'META-INF/MANIFEST.MF': manifest({ 'Main-Class': 'org.debian.security.UpdateCertificates' }),
+    });
+    const status = 'Package: ca-certificates-java\nStatus: install ok installed\nVersion: 20230710~deb12u1\n';
+    const list = '/usr/share/ca-certificates-java/ca-certificates-java.jar\n';
+    const image = layer({
+      'var/lib/dpkg/status': status,
+      'var/lib/dpkg/info/ca-certificates-java.list': list,
+      'usr/share/ca-certificates-java/ca-certificates-java.jar': tool,
+      'opt/tool.jar': tool,
+    });
+    const { components } = await catalogue([image], [dpkg, java]);
+    expect(components.map(({ ref }) => ref)).to.deep.equal([
+      'pkg:deb/debian/ca-certificates-java@20230710~deb12u1?arch=all',
+      'pkg:maven/org.debian.security.UpdateCertificates/tool',
+    ]);
+  });
+
+  it('takes the licence whose text the archive holds, where nothing declares one', async () => {
+    const text =
+      'Apache License Version 2.0, January 2004 TERMS AND CONDITIONS FOR USE, REPRODUCTION, AND DISTRIBUTION 2. Grant of Copyright License. Subject to the terms and conditions of this License, 3. Grant of Patent License. Subject to the terms and conditions of this License, END OF TERMS AND CONDITIONS';
+    const found = await componentsOf({
+      'lib/a-1.jar': zip({ ...maven('g', 'a', '1'), 'META-INF/LICENSE.txt': text }),
+      'lib/b-1.jar': zip({ ...maven('g', 'b', '1'), 'META-INF/licenses/other/LICENSE': text }),
+    });
+    expect(found.get('pkg:maven/g/a@1')?.licences).to.deep.equal(['Apache-2.0']);
+    expect(found.get('pkg:maven/g/b@1')?.licences).to.equal(undefined);
   });
 
   it('continues manifest lines and reads licences with attributes', async () => {
@@ -264,6 +300,12 @@ describe('java names', () => {
       'netty-transport-native-epoll',
       '4.1.96.Final-linux-x86_64',
     ],
+    [
+      'google-api-services-storage-v1-rev20250925-2.0.0.jar',
+      'google-api-services-storage',
+      'v1-rev20250925-2.0.0',
+    ],
+    ['py4j0.10.9.7.jar', 'py4j', '0.10.9.7'],
     ['app.jar', 'app'],
   ];
   for (const [file, name, version] of cases) {

@@ -54,6 +54,21 @@ describe('npm cataloguer', () => {
     expect(found.get('pkg:npm/ini@2.0.1')?.type).to.equal(undefined);
   });
 
+  it('names as supplier the author, else the account of repository or scope, the site, the package around it', async () => {
+    const folder = 'app/node_modules';
+    const found = await componentsOf({
+      [`${folder}/a/package.json`]: manifest('a', '1.0.0', { author: 'Ann', repository: 'x/a' }),
+      [`${folder}/b/package.json`]: manifest('b', '1.0.0', { repository: 'x/b' }),
+      [`${folder}/@types/c/package.json`]: manifest('@types/c', '1.0.0'),
+      [`${folder}/d/package.json`]: manifest('d', '1.0.0', { homepage: 'https://reactjs.org/' }),
+      [`${folder}/a/test/e/package.json`]: manifest('e', '1.0.0'),
+      'srv/package.json': manifest('shop', '1.0.0'),
+    });
+    const suppliers = [...found.values()].map(({ name, supplier }) => `${name}: ${supplier?.name ?? ''}`);
+    expect(suppliers).to.have.members(['a: Ann', 'b: x', 'c: @types', 'd: reactjs.org', 'e: Ann', 'shop: ']);
+    expect(found.get('pkg:npm/e@1.0.0')?.properties?.['supplier-from']).to.equal('pkg:npm/a@1.0.0');
+  });
+
   it('draws edges as Node resolves names: the nearest node_modules wins', async () => {
     const found = await componentsOf({
       'app/package.json': manifest('app', '1.0.0', { dependencies: { a: '*', b: '*' } }),

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import { osRelease, parseOsRelease } from '../../../../src/sbom/cataloguers/os-release.ts';
 import { catalogue, layer } from '../image-fixture.ts';
@@ -10,7 +11,7 @@ HOME_URL="https://www.debian.org/"
 `;
 
 describe('os-release', () => {
-  it('names the distribution through the usual symlink, as a component without purl', async () => {
+  it('names the distribution through the usual symlink, as a component with a purl that no scanner takes for a package', async () => {
     const base = layer({
       'usr/lib/os-release': debian,
       'etc/os-release': { symlink: '../usr/lib/os-release' },
@@ -24,7 +25,12 @@ describe('os-release', () => {
       version: '12',
       ref: 'os:debian-12',
     });
-    expect(components[0]?.purl).to.equal(undefined);
+    expect(components[0]?.purl).to.equal('pkg:generic/debian@12');
+    expect(components[0]?.manifestHash).to.deep.equal({
+      of: 'os-release',
+      algorithm: 'SHA-256',
+      hex: createHash('sha256').update(debian).digest('hex'),
+    });
   });
 
   it('prefers etc/ to usr/lib/', async () => {

@@ -39,6 +39,12 @@ const samples: readonly (readonly [path: string, constants: string, ref: string]
     'pkg:generic/erlang@25.2.3',
   ],
   ['usr/sbin/mariadbd', '\x0010.11.6-MariaDB\0', 'pkg:generic/mariadb@10.11.6'],
+  [
+    'opt/venv/opencv.libs/libavcodec-c4204469.so.62.28.101',
+    'BSD Pro486\0\0FFmpeg version 8.1.1\0',
+    'pkg:generic/ffmpeg@8.1.1',
+  ],
+  ['usr/local/bin/ffmpeg', 'FFmpeg version n7.1-3-g', 'pkg:generic/ffmpeg@7.1'],
   ['usr/local/bin/ruby', 'ruby 3.3.0 (2023-12-25 revision 5124f9ac75)', 'pkg:generic/ruby@3.3.0'],
 ];
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { FoundComponent } from '../../../../src/sbom/cataloguer.ts';
@@ -114,6 +115,51 @@ describe('python cataloguer', () => {
     });
   });
 
+  it('takes of such a BOM neither the wheel itself nor what has no version, and names what has no purl', async () => {
+    // Shortened from auditwheel's and Pillow's.
+    const wheel = 'pkg:pypi/a@1?file_name=a-1-cp311-cp311-manylinux_2_28_x86_64.whl';
+    const bom = {
+      bomFormat: 'CycloneDX',
+      specVersion: '1.6',
+      metadata: { component: { type: 'library', name: 'a', version: '1', 'bom-ref': wheel, purl: wheel } },
+      components: [
+        { type: 'library', name: 'a', version: '1', 'bom-ref': wheel, purl: wheel },
+        { type: 'library', name: 'FreeType', version: '2.14.3', 'bom-ref': 'pkg:generic/freetype2' },
+        { type: 'library', name: 'FriBiDi', version: '1.0.17', 'bom-ref': 'shim' },
+        { type: 'library', name: 'pybind11', 'bom-ref': 'pkg:pypi/pybind11', scope: 'excluded' },
+        { type: 'library', name: 'cc', version: '1.2', 'bom-ref': 'pkg:cargo/cc@1.2', scope: 'excluded' },
+      ],
+      dependencies: [{ ref: wheel, dependsOn: ['pkg:generic/freetype2', 'pkg:pypi/pybind11'] }],
+    };
+    const found = await componentsOf({
+      [`${site}/a-1.dist-info/METADATA`]: metadata('a', '1', 'Author: Ann'),
+      [`${site}/a-1.dist-info/sboms/a.cdx.json`]: JSON.stringify(bom),
+    });
+    expect([...found.keys()]).to.deep.equal([
+      'pkg:cargo/cc@1.2',
+      'pkg:generic/FriBiDi@1.0.17',
+      'pkg:generic/freetype2@2.14.3',
+      'pkg:pypi/a@1',
+    ]);
+    expect(found.get('pkg:cargo/cc@1.2')?.scope).to.equal('excluded');
+    expect(found.get('pkg:pypi/a@1')?.dependsOn).to.deep.equal(['pkg:generic/freetype2@2.14.3']);
+    expect(found.get('pkg:pypi/a@1')?.properties).to.deep.equal({ 'embedded-bom:unversioned': 'pybind11' });
+    expect(found.get('pkg:generic/freetype2@2.14.3')).to.deep.include({
+      supplier: { name: 'Ann' },
+      properties: { 'embedded-bom': 'PEP 770', 'supplier-from': 'pkg:pypi/a@1' },
+    });
+  });
+
+  it('has the hash of its metadata, as indexes list it (PEP 658), for want of that of the wheel', async () => {
+    const found = await componentsOf({ [`${site}/a-1.dist-info/METADATA`]: metadata('a', '1') });
+    const hex = createHash('sha256').update(metadata('a', '1')).digest('hex');
+    expect(found.get('pkg:pypi/a@1')?.manifestHash).to.deep.equal({
+      of: 'METADATA',
+      algorithm: 'SHA-256',
+      hex,
+    });
+  });
+
   it('forgets a distribution that a later layer deleted', async () => {
     const found = await componentsOf(
       { [`${site}/a-1.dist-info/METADATA`]: metadata('a', '1') },
@@ -144,6 +190,14 @@ describe('python metadata', () => {
     );
     expect(fields?.author).to.deep.equal({ name: 'Ann Lee', email: 'ann@example.com' });
     expect(fields?.repository).to.equal('https://github.com/a/b');
+    expect(read('Author-email: "Lee, Ann" <ann@example.com>, b@c.d')?.author).to.deep.equal({
+      name: 'Lee, Ann',
+      email: 'ann@example.com',
+    });
+    expect(read('Author: Ann Lee', 'Author-email: a@b.c, d@e.f')?.author).to.deep.equal({
+      name: 'Ann Lee',
+      email: 'a@b.c',
+    });
   });
 
   it('ends on any bytes, with an Error at worst', () => {

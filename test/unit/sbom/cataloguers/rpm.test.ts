@@ -69,6 +69,22 @@ describe('rpm', () => {
     });
   });
 
+  it('has the hash of the header that rpm names a package by: SHA-256, else SHA-1, and no other text', async () => {
+    const headers = [
+      rpmPackage('a', { 269: 'b'.repeat(40), 273: 'a'.repeat(64) }),
+      rpmPackage('b', { 269: 'b'.repeat(40) }),
+      rpmPackage('c', { 273: 'not a hash' }),
+    ];
+    const database = sqliteDatabase(headers.map(headerBlob));
+    const image = layer({ ...release, 'var/lib/rpm/rpmdb.sqlite': database });
+    const { components } = await catalogue([image], [osRelease, rpm]);
+    expect(components.slice(1).map(({ manifestHash }) => manifestHash)).to.deep.equal([
+      { of: 'rpm header', algorithm: 'SHA-256', hex: 'a'.repeat(64) },
+      { of: 'rpm header', algorithm: 'SHA-1', hex: 'b'.repeat(40) },
+      undefined,
+    ]);
+  });
+
   it('reads the manifest of Azure Linux images without database', async () => {
     const line =
       'filesystem\t1.1-20.azl3\t1700000000\t1700000000\tMicrosoft\t(none)\t7596\tx86_64\t0\tfilesystem-1.1-20.azl3.src.rpm';

@@ -1,0 +1,27 @@
+import { expect } from 'chai';
+import { outcomeOf } from './planted.ts';
+import { accepted, wrongCertificateLog, wrongDigest, wrongSigner, wrongTime } from './signature-cases.ts';
+import { malformed, mixedUp, wrongPromise, wrongProof } from './witness-cases.ts';
+
+describe('verifying the signature of a file', () => {
+  for (const [name, planted] of accepted) {
+    it(`accepts ${name}`, () => {
+      expect(outcomeOf(planted)).to.equal('passed');
+    });
+  }
+
+  for (const [name, code, planted] of [
+    ...wrongDigest,
+    ...wrongSigner,
+    ...wrongTime,
+    ...wrongCertificateLog,
+    ...wrongPromise,
+    ...wrongProof,
+    ...mixedUp,
+    ...malformed,
+  ]) {
+    it(`refuses ${name} with ${code}`, () => {
+      expect(outcomeOf(planted)).to.equal(code);
+    });
+  }
+});
