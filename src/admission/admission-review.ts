@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { malformedReview } from './admission-fault.ts';
-
-/** A JSON object whose members nobody has looked at. */
-export type JsonObject = Readonly<Record<string, unknown>>;
+import { isJsonObject } from './json-object.ts';
+import type { JsonObject } from './json-object.ts';
 
 /** What the API server asks (admission.k8s.io/v1, AdmissionRequest), as far as it counts here. */
 export interface AdmissionRequest {
@@ -55,10 +54,6 @@ export function parseAdmissionReview(body: Uint8Array): AdmissionRequest {
     ...(oldObject === undefined || oldObject === null ? {} : { oldObject }),
     dryRun: dryRun ?? false,
   };
-}
-
-function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function parseJson(body: Uint8Array): unknown {

@@ -5,8 +5,10 @@ import type { Log } from '../model/log.ts';
 import { harmlessText } from '../policy/explanation.ts';
 import type { AdmissionMetrics } from '../telemetry/admission-metrics.ts';
 import { logDecision } from '../telemetry/decision-line.ts';
-import type { AdmissionRequest, JsonObject } from './admission-review.ts';
-import type { ImageVerdict } from './image-verdict.ts';
+import type { AdmissionRequest } from './admission-review.ts';
+import type { ImageVerdict, PolicyDecision } from './image-verdict.ts';
+import { objectIn } from './json-object.ts';
+import type { JsonObject } from './json-object.ts';
 
 /** Where decisions go. */
 export interface DecisionRecorderParts {
@@ -36,7 +38,7 @@ export class DecisionRecorder {
   }
 
   #log(request: AdmissionRequest, verdict: ImageVerdict, tookMs: number): void {
-    const { image, paths, digest, outcome, brief, full, decisions } = verdict;
+    const { image, paths, digest, outcome, full, decisions } = verdict;
     const { namespace, kind, name, operation, user, dryRun, uid } = request;
     const decisive = decisions.find((decision) => decision.outcome === outcome) ?? decisions[0];
     const reason = decisive?.reason;
@@ -56,7 +58,7 @@ export class DecisionRecorder {
       uid,
       dryRun,
       durationMs: Number(tookMs.toFixed(1)),
-      summary: `${outcome}: ${brief === '' ? image : brief}`,
+      summary: harmlessText(`${outcome}: ${kind.kind} ${nameOf(request)}: ${image}${reasonOf(decisive)}`),
       explanation: full,
     });
   }
@@ -76,9 +78,19 @@ function presence(text: string | undefined): string | undefined {
   return text === '' ? undefined : text;
 }
 
+/** What decided, in a few words; the rest stands in the explanation. */
+function reasonOf({ policy, check, reason }: Partial<PolicyDecision> = {}): string {
+  const parts = [
+    ...(policy === undefined || policy === '' ? [] : [`policy ${policy}`]),
+    ...(check === undefined || check === '' ? [] : [`check ${check}`]),
+    ...(reason === undefined || reason === 'passed' ? [] : [reason]),
+  ];
+  return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
+}
+
 /** The name, or the beginning of the one that the API server is going to make up. */
 function nameOf({ name, object }: AdmissionRequest): string {
-  const { generateName } = recordOf(object?.['metadata']);
+  const { generateName } = objectIn(object?.['metadata']);
   return name === '' && typeof generateName === 'string' ? `${generateName.slice(0, 253)}*` : name;
 }
 
@@ -94,15 +106,15 @@ function namespaceObject(namespace: string): KubeObject {
 }
 
 function ownerOf(object: JsonObject | undefined, namespace: string): KubeObject | undefined {
-  const owners = recordOf(object?.['metadata'])['ownerReferences'];
-  const list = Array.isArray(owners) ? owners.map(recordOf) : [];
+  const owners = objectIn(object?.['metadata'])['ownerReferences'];
+  const list = Array.isArray(owners) ? owners.map(objectIn) : [];
   const owner = list.find(({ controller }) => controller === true);
   return owner === undefined ? undefined : toSubject({ ...owner, metadata: owner }, namespace);
 }
 
 function toSubject(object: JsonObject | undefined, namespace: string): KubeObject | undefined {
   const { apiVersion, kind } = object ?? {};
-  const { name, uid, resourceVersion } = recordOf(object?.['metadata']);
+  const { name, uid, resourceVersion } = objectIn(object?.['metadata']);
   if (typeof apiVersion !== 'string' || typeof kind !== 'string' || typeof name !== 'string')
     return undefined;
   return {
@@ -115,8 +127,4 @@ function toSubject(object: JsonObject | undefined, namespace: string): KubeObjec
       ...(typeof resourceVersion === 'string' ? { resourceVersion } : {}),
     },
   };
-}
-
-function recordOf(value: unknown): JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : {};
 }

@@ -1,10 +1,10 @@
 import type { Clock } from '../model/clock.ts';
-import { isAppError } from '../model/errors.ts';
-import { formatRepository, parseImageReference } from '../model/image-reference.ts';
+import { formatRepository } from '../model/image-reference.ts';
 import type { ImageReference, PinnedImage } from '../model/image-reference.ts';
 import { judgeImage } from '../policy/image-judge.ts';
 import type { JudgedImage, JudgeParts } from '../policy/image-judge.ts';
 import type { ImageJudgement } from '../policy/judgement.ts';
+import type { LogSearch } from '../policy/log-search.ts';
 import { anyDigest, isInScope, mayBeInScope } from '../policy/policy-matching.ts';
 import type { PoliciesInForce, RegisteredPolicy } from '../policy/policy-register.ts';
 import { withSignal } from '../registry/shared-wait.ts';
@@ -13,6 +13,7 @@ import { busyFault, toFault } from './admission-fault.ts';
 import { admissionLimits, admissionTimes } from './admission-limits.ts';
 import { accountKey } from './image-stores.ts';
 import type { ImageStores, WorkloadAccount } from './image-stores.ts';
+import { readImageText } from './image-text.ts';
 import { faultVerdict, judgedVerdict, refusedVerdict } from './image-verdict.ts';
 import type { ImageVerdict, PlacedImage } from './image-verdict.ts';
 import type { MediaTypes } from './media-types.ts';
@@ -27,6 +28,8 @@ export interface ImageJudgingParts {
   readonly tags: TagResolver;
   readonly mediaTypes: MediaTypes;
   readonly resolveTags: boolean;
+  /** Asks the logs that policies name; absent: none is asked. */
+  readonly searchLog?: LogSearch;
   readonly clock: Clock;
 }
 
@@ -52,7 +55,7 @@ export class ImageJudging {
 
   /** The verdict on one image; never throws. */
   async judge(placed: PlacedImage, asked: JudgingCase): Promise<ImageVerdict> {
-    const reference = parse(placed.image);
+    const reference = readImageText(placed.image);
     if (reference === undefined) return unparsable(placed);
     try {
       if (reference.digest !== undefined) {
@@ -125,7 +128,7 @@ export class ImageJudging {
     { account, inForce }: JudgingCase,
     signal: AbortSignal,
   ): JudgeParts {
-    const { stores, verdicts, mediaTypes, clock } = this.#parts;
+    const { stores, verdicts, mediaTypes, searchLog, clock } = this.#parts;
     const { namespace } = account;
     const store = stores.forWorkload(account);
     const versions = new Map(policies.map(({ compiled, version }) => [compiled, version]));
@@ -134,6 +137,7 @@ export class ImageJudging {
       clock,
       noMatch: inForce.rules.noMatch,
       certificates: this.#certificates,
+      ...(searchLog === undefined ? {} : { searchLog }),
       evidence: 'enough',
       signal,
       storeFor: (pullSecrets) => stores.forSecrets(namespace, pullSecrets, { signal }),
@@ -154,15 +158,6 @@ export class ImageJudging {
     if (code === 'ERR_ADMISSION_DEADLINE') return [`the image lies in ${repository.registry}`];
     if (code !== 'ERR_REGISTRY_DENIED') return [];
     return this.#parts.stores.problemsOf(account, { signal }).catch(() => []);
-  }
-}
-
-function parse(image: string): ImageReference | undefined {
-  try {
-    return parseImageReference(image);
-  } catch (error) {
-    if (isAppError(error)) return undefined;
-    throw error;
   }
 }
 

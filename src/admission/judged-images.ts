@@ -2,7 +2,9 @@ import { isDeepStrictEqual } from 'node:util';
 import { isWorkload, listWorkloadImages } from '../policy/workload-images.ts';
 import type { WorkloadImage } from '../policy/workload-images.ts';
 import { malformedReview } from './admission-fault.ts';
-import type { AdmissionRequest, JsonObject } from './admission-review.ts';
+import type { AdmissionRequest } from './admission-review.ts';
+import { objectIn } from './json-object.ts';
+import type { JsonObject } from './json-object.ts';
 
 /** What becomes of images on UPDATE that the object held before: `judge` has them judged again. */
 export type UnchangedImages = 'admit' | 'judge';
@@ -69,17 +71,13 @@ function isHarmless(object: JsonObject, before: JsonObject): boolean {
 }
 
 function isScaledDown(object: JsonObject, before: JsonObject): boolean {
-  const { replicas: now, ...rest } = recordOf(object['spec']);
-  const { replicas: then, ...restBefore } = recordOf(before['spec']);
+  const { replicas: now, ...rest } = objectIn(object['spec']);
+  const { replicas: then, ...restBefore } = objectIn(before['spec']);
   return (
     typeof now === 'number' && typeof then === 'number' && now < then && isDeepStrictEqual(rest, restBefore)
   );
 }
 
 function metadataOf(object: JsonObject): JsonObject {
-  return recordOf(object['metadata']);
-}
-
-function recordOf(value: unknown): JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : {};
+  return objectIn(object['metadata']);
 }

@@ -13,7 +13,9 @@ import { allow, refuse } from './admission-answer.ts';
 import type { AdmissionAnswer } from './admission-answer.ts';
 import { malformedReview } from './admission-fault.ts';
 import { toWarnings } from './admission-message.ts';
-import type { AdmissionRequest, JsonObject } from './admission-review.ts';
+import type { AdmissionRequest } from './admission-review.ts';
+import { objectIn } from './json-object.ts';
+import type { JsonObject } from './json-object.ts';
 
 /** What validating policies takes. */
 export interface PolicyObjectParts {
@@ -50,10 +52,7 @@ export async function validatePolicyObject(
 /** A finalizer or label on an object that older rules let in must not be held up. */
 function isUntouched({ operation, object, oldObject }: AdmissionRequest): boolean {
   if (operation !== 'UPDATE' || oldObject === undefined || object === undefined) return false;
-  const partsOf = ({ metadata, spec }: JsonObject): unknown => {
-    const isPresent = typeof metadata === 'object' && metadata !== null;
-    return [spec, isPresent ? Object.getOwnPropertyDescriptor(metadata, 'annotations')?.value : undefined];
-  };
+  const partsOf = ({ metadata, spec }: JsonObject): unknown => [spec, objectIn(metadata)['annotations']];
   return isDeepStrictEqual(partsOf(object), partsOf(oldObject));
 }
 

@@ -1,6 +1,5 @@
 import type { Log } from '../model/log.ts';
 import { isAppError, messageOf } from '../model/errors.ts';
-import { parseImageReference } from '../model/image-reference.ts';
 import type { ImageReference } from '../model/image-reference.ts';
 import { mayBeInScope } from '../policy/policy-matching.ts';
 import type { PolicyRegister } from '../policy/policy-register.ts';
@@ -9,9 +8,12 @@ import type { WorkloadImage } from '../policy/workload-images.ts';
 import { allow } from './admission-answer.ts';
 import type { AdmissionAnswer, PatchStep } from './admission-answer.ts';
 import { admissionLimits } from './admission-limits.ts';
-import type { AdmissionRequest, JsonObject } from './admission-review.ts';
+import type { AdmissionRequest } from './admission-review.ts';
 import { accountKey } from './image-stores.ts';
 import type { ImageStores, WorkloadAccount } from './image-stores.ts';
+import { readImageText } from './image-text.ts';
+import { objectIn } from './json-object.ts';
+import type { JsonObject } from './json-object.ts';
 import { imagesBrought, workloadOf } from './judged-images.ts';
 import type { TagResolver } from './tag-resolver.ts';
 
@@ -56,7 +58,7 @@ function taggedImages(
   const workload = workloadKindOf(object);
   const isJudged = new Map<string, boolean>();
   const tagged = imagesBrought(request).flatMap((image) => {
-    const reference = readReference(image.image);
+    const reference = readImageText(image.image);
     if (reference === undefined || reference.digest !== undefined) return [];
     const { repository } = reference;
     const known =
@@ -95,23 +97,7 @@ async function pinImage(
  * only Pods may differ.
  */
 function isManaged({ kind }: AdmissionRequest, object: JsonObject): boolean {
-  const metadata = object['metadata'];
-  const owners: unknown =
-    typeof metadata === 'object' && metadata !== null ? Reflect.get(metadata, 'ownerReferences') : undefined;
-  return (
-    kind.kind !== 'Pod' &&
-    Array.isArray(owners) &&
-    owners.some((owner: unknown) => {
-      return typeof owner === 'object' && owner !== null && Reflect.get(owner, 'controller') === true;
-    })
-  );
-}
-
-function readReference(image: string): ImageReference | undefined {
-  try {
-    return parseImageReference(image);
-  } catch (error) {
-    if (isAppError(error)) return undefined;
-    throw error;
-  }
+  const owners = objectIn(object['metadata'])['ownerReferences'];
+  if (kind.kind === 'Pod' || !Array.isArray(owners)) return false;
+  return owners.some((owner) => objectIn(owner)['controller'] === true);
 }

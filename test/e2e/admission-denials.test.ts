@@ -9,8 +9,6 @@ import type { PushedImage } from '../support/images.ts';
 import { pushImage } from '../support/images.ts';
 import { keylessOf, readRunbookPolicy } from '../support/runbook-policy.ts';
 
-const policyName = 'golemtrust-production-policy';
-
 describe('what the runbook’s policy keeps out at the API server', () => {
   let scene: AdmissionScene;
 
@@ -26,7 +24,7 @@ describe('what the runbook’s policy keeps out at the API server', () => {
     const { refusal } = await scene.createPod(ref);
     expect(refusal?.status).to.equal(403);
     const message = refusal?.message ?? '';
-    expect(message).to.include(policyName).and.include(ref).and.include('spec.containers[0].image');
+    expect(message).to.include(scene.policy).and.include(ref).and.include('spec.containers[0].image');
     expect(message).to.match(/ Next: \S/);
     return message;
   };

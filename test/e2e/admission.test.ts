@@ -23,7 +23,10 @@ describe('a namespace that enforces the runbook’s policy', () => {
 
   before(async () => {
     gelf = await openGelfListener();
-    scene = await openAdmissionScene('admission', { telemetry: { gelf: { address: gelf.address } } });
+    scene = await openAdmissionScene('admission', {
+      asWritten: true,
+      settings: { telemetry: { gelf: { address: gelf.address } } },
+    });
     signed = await scene.built('signed');
     unsigned = await scene.push();
   }).timeout(90_000);

@@ -7,7 +7,7 @@ import type { MakeOptions } from './evidence-maker.ts';
 import type { PushedImage } from './images.ts';
 import { pushImage } from './images.ts';
 import type { KubeObject, WriteOutcome } from './kube-api.ts';
-import { policiesPath, runbookPolicyFile } from './runbook-policy.ts';
+import { policiesPath, readRunbookPolicy, runbookPolicyFile } from './runbook-policy.ts';
 import { openScene } from './scene.ts';
 import type { Scene } from './scene.ts';
 import { createCompletedRun, imageResults, waitUntilSigned } from './task-runs.ts';
@@ -19,11 +19,13 @@ import { WebhookProcess } from './webhook-process.ts';
 /** A cluster that enforces the runbook's policy, for tests of one file. */
 export interface AdmissionScene extends Scene {
   readonly webhook: WebhookProcess;
+  /** Name of the policy in force. */
+  readonly policy: string;
   /** Labels of policies that are checked when they are applied. */
   readonly checked: Readonly<Record<string, string>>;
   /** A namespace labelled `sigstore-policy: enforce`. */
   readonly enforced: string;
-  /** `HOST/PATH` of a repository that the runbook's policy is about. */
+  /** `HOST/PATH` of a repository that the policy is about. */
   readonly repository: string;
   readonly maker: EvidenceMaker;
   readonly push: () => Promise<PushedImage>;
@@ -48,39 +50,57 @@ export interface PodImages {
   readonly dryRun?: boolean;
 }
 
-/** What stands in the policy's `metadata.name`. */
-const runbookPolicy = 'golemtrust-production-policy';
+/** How a scene is furnished. */
+export interface SceneOptions {
+  readonly settings?: SettingsInput;
+  /** Applies the runbook's file as it is, for all images of golem-trust; else the same policy for the scene's own. */
+  readonly asWritten?: boolean;
+}
 
 /**
- * Opens the stack, starts controller and webhook, applies the runbook's policy as it is and labels a namespace. The
- * default TrustRoot of the settings is the stack's.
+ * Opens the stack, starts controller and webhook, applies the runbook's policy and labels a namespace. The default
+ * TrustRoot of the settings is the stack's.
  */
-export async function openAdmissionScene(
-  label: string,
-  settings: SettingsInput = {},
-): Promise<AdmissionScene> {
+export async function openAdmissionScene(label: string, options: SceneOptions = {}): Promise<AdmissionScene> {
   const scene = await openScene();
   const parts = new AsyncDisposableStack();
   parts.use(scene);
   try {
-    return await furnish(scene, parts, { name: `${label}-${randomBytes(3).toString('hex')}`, settings });
+    return await furnish(scene, parts, { name: `${label}-${randomBytes(3).toString('hex')}`, ...options });
   } catch (error) {
     await parts.disposeAsync();
     throw error;
   }
 }
 
+/** Applies the policy of a scene, and gives its name. */
+async function applyScenePolicy(
+  { api }: Scene,
+  { name, repository, asWritten }: { name: string; repository: string; asWritten: boolean },
+): Promise<string> {
+  const policy = await readRunbookPolicy();
+  if (asWritten) {
+    await kubectl(['apply', '-f', fileURLToPath(runbookPolicyFile)]);
+    return policy.metadata.name;
+  }
+  policy.metadata.name = name;
+  policy.spec.images = [{ glob: `${repository}**` }];
+  await api.create(policiesPath, policy);
+  return name;
+}
+
 async function furnish(
   scene: Scene,
   parts: AsyncDisposableStack,
-  { name, settings }: { readonly name: string; readonly settings: SettingsInput },
+  { name, settings = {}, asWritten = false }: SceneOptions & { readonly name: string },
 ): Promise<AdmissionScene> {
   const { stack, api, registry } = scene;
+  const repository = `${stack.registry}/${name}`;
   await removeLeftConfigurations(api);
   await api.create(trustRootsPath, await trustRootObject(stack, name));
   parts.defer(() => api.delete(`${trustRootsPath}/${name}`));
-  await kubectl(['apply', '-f', fileURLToPath(runbookPolicyFile)]);
-  parts.defer(() => api.delete(`${policiesPath}/${runbookPolicy}`));
+  const policyName = await applyScenePolicy(scene, { name, repository, asWritten });
+  parts.defer(() => api.delete(`${policiesPath}/${policyName}`));
   const webhook = parts.use(
     await WebhookProcess.start({
       ...{ stack, api, webhookName: name, certificate: 'kept' },
@@ -93,7 +113,6 @@ async function furnish(
   await api.mergePatch(`/api/v1/namespaces/${enforced}`, { metadata: { labels: testSelector(name) } });
   await kubectl(['label', 'namespace', enforced, 'sigstore-policy=enforce']);
   parts.use(await createConfigurations(api, { name, origin: webhook.origin }));
-  const repository = `${stack.registry}/${name}`;
   const push = (): Promise<PushedImage> => pushImage(registry, repository);
   const maker = new EvidenceMaker(stack, scene.judges);
   const createPod: AdmissionScene['createPod'] = (images, namespace = enforced) => {
@@ -101,10 +120,19 @@ async function furnish(
     const query = pod.dryRun === true ? '?dryRun=All' : '';
     return api.attempt(() => api.create(`/api/v1/namespaces/${namespace}/pods${query}`, podOf(pod)));
   };
-  await untilEnforced(createPod, (await push()).ref);
+  await untilEnforced(createPod, policyName, (await push()).ref);
   return {
     ...scene,
-    ...{ webhook, checked: testSelector(name), enforced, repository, maker, push, createPod },
+    ...{
+      webhook,
+      policy: policyName,
+      checked: testSelector(name),
+      enforced,
+      repository,
+      maker,
+      push,
+      createPod,
+    },
     built: async (run) => {
       const image = await push();
       await createCompletedRun(api, { namespace: builds, name: run, results: imageResults(image) });
@@ -149,11 +177,15 @@ function judged(policy: Judged): Judged | undefined {
 }
 
 /** The API server takes a moment to know of new configurations, and to trust the webhook's certificate. */
-async function untilEnforced(createPod: AdmissionScene['createPod'], unsigned: string): Promise<void> {
+async function untilEnforced(
+  createPod: AdmissionScene['createPod'],
+  policy: string,
+  unsigned: string,
+): Promise<void> {
   await waitFor(
     async () => {
       const { refusal } = await createPod({ image: unsigned, dryRun: true });
-      return refusal?.message.includes(runbookPolicy) === true ? true : undefined;
+      return refusal?.message.includes(policy) === true ? true : undefined;
     },
     { what: 'the policy being enforced', timeoutMs: 20_000 },
   );

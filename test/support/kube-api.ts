@@ -12,6 +12,7 @@ export interface KubeObject {
     readonly resourceVersion?: string;
     readonly annotations?: Readonly<Record<string, string>>;
     readonly finalizers?: readonly string[];
+    readonly creationTimestamp?: string;
     readonly deletionTimestamp?: string;
   };
   readonly [field: string]: unknown;

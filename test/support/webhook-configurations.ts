@@ -26,8 +26,9 @@ const paths = {
   MutatingWebhookConfiguration: '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations',
 } as const;
 const kinds = Object.keys(paths);
-/** Marks what tests made, so that one that was killed leaves nothing behind that keeps others from working. */
+/** Marks what tests made. What a killed one leaves is about its own namespaces alone, and keeps nobody else out. */
 const testLabel = 'chainwright.dev/test-webhook';
+const leftMs = 1_800_000;
 
 /** What is put into the configurations instead of the deployed Service. */
 export interface ConfigurationOptions {
@@ -79,11 +80,13 @@ export function testSelector(name: string): Readonly<Record<string, string>> {
   return { [testLabel]: name };
 }
 
-/** Removes what tests left behind that were killed: with its webhook gone it would refuse everything. */
+/** Removes what tests left behind that were killed long ago; younger ones may belong to a run beside this one. */
 export async function removeLeftConfigurations(api: KubeApi): Promise<void> {
   for (const path of Object.values(paths)) {
     for (const { metadata } of await api.list(`${path}?labelSelector=${testLabel}`)) {
-      await api.delete(`${path}/${metadata.name}`);
+      if (Date.now() - Date.parse(metadata.creationTimestamp ?? '') > leftMs) {
+        await api.delete(`${path}/${metadata.name}`);
+      }
     }
   }
 }

@@ -133,8 +133,9 @@ describe('the webhook before a real registry', () => {
     const leaf = await issueLeaf(authority, ['127.0.0.1'], new Date());
     const events = new EventRecorder({ client, clock, log: silentLog });
     parts.defer(() => events.close({ deadlineMs: 1000 }));
+    const searchLog = (): Promise<never> => Promise.reject(new Error('no log is asked here'));
     server = await startAdmission(
-      { settings, register, engine, stores, events, metrics, namespace: 'system', clock, log: silentLog },
+      { settings, register, engine, stores, searchLog, events, metrics, namespace: 'system', clock, log: silentLog },
       { ...leaf, authorityPem: authority.certificatePem },
     );
     agent = new Agent({ connect: { ca: authority.certificatePem } });

@@ -148,14 +148,12 @@ describe('fields of an authority, on evidence of the real cosign', function () {
     const byKey = { key: { data: key.publicPem }, ...logged };
     expect(await judge(image, byKey)).to.include('no signature lies beside the image');
     expect(await judge(image, { ...byKey, source: [{ oci: elsewhere }] })).to.equal('admitted');
+    const prefixed = `${scene.stack.registry}/fields-prefixed`;
     const tag = `${image.digest.replace(':', '-')}.sig`;
-    await crane('copy', `${elsewhere}:${tag}`, `${elsewhere}:release-${tag}`);
-    await crane('delete', `${elsewhere}@${(await crane('digest', `${elsewhere}:${tag}`)).trim()}`);
-    await signBy(key, image, [], { COSIGN_REPOSITORY: `${elsewhere}-again` });
-    await crane('copy', `${elsewhere}-again:${tag}`, `${elsewhere}:release-${tag}`);
-    const prefixed = { ...byKey, source: [{ oci: elsewhere, tagPrefix: 'release-' }] };
-    expect(await judge(image, prefixed)).to.equal('admitted');
-    expect(await judge(image, { ...byKey, source: [{ oci: elsewhere }] })).to.include('no signature lies');
+    await crane('copy', `${elsewhere}:${tag}`, `${prefixed}:release-${tag}`);
+    const source = (tagPrefix: string): object => ({ ...byKey, source: [{ oci: prefixed, tagPrefix }] });
+    expect(await judge(image, source('release-'))).to.equal('admitted');
+    expect(await judge(image, source(''))).to.include('no signature lies');
   });
 
   it('rfc3161timestamp: wants the timestamp of an authority, and a log entry does not stand in for it', async () => {

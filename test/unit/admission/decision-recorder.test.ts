@@ -68,7 +68,9 @@ describe('the record of decisions', () => {
       },
       ...{ operation: 'CREATE', path: 'spec.containers[0].image', uid: 'review-uid' },
     });
-    expect(line?.['summary']).to.match(/^denied: failed policy: production: .*closed/);
+    expect(line?.['summary']).to.equal(
+      `denied: Pod pod: ${image} (policy production, check static, ERR_POLICY_STATIC)`,
+    );
     expect(line?.['explanation']).to.include('policy production (enforce, strict): failed');
   });
 

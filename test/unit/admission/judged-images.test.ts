@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import type { AdmissionRequest, JsonObject } from '../../../src/admission/admission-review.ts';
+import type { AdmissionRequest } from '../../../src/admission/admission-review.ts';
+import type { JsonObject } from '../../../src/admission/json-object.ts';
 import { imagesBrought, imagesToJudge } from '../../../src/admission/judged-images.ts';
 import type { UnchangedImages } from '../../../src/admission/judged-images.ts';
 import { rejectionOf } from '../registry/rejection.ts';

@@ -1,0 +1,45 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { request } from 'undici';
+
+/** Changes the body of an answer; `path` is that of the call. */
+export type AnswerEdit = (path: string, body: string) => string;
+
+/** A server before a log that may show another log than there is. */
+export class LogFront implements AsyncDisposable {
+  /** What is done to each answer. */
+  edit: AnswerEdit = (_, body) => body;
+  readonly url: string;
+  readonly #server: ReturnType<typeof createServer>;
+
+  private constructor(url: string, server: ReturnType<typeof createServer>) {
+    this.url = url;
+    this.#server = server;
+  }
+
+  static async open(logUrl: string): Promise<LogFront> {
+    let front: LogFront | undefined;
+    const server = createServer((incoming, outgoing) => {
+      void (async () => {
+        const path = incoming.url ?? '/';
+        const sent = Buffer.concat((await incoming.toArray()) as Buffer[]);
+        const { statusCode, body } = await request(new URL(path, logUrl), {
+          method: incoming.method === 'POST' ? 'POST' : 'GET',
+          headers: { 'content-type': 'application/json', accept: 'application/json' },
+          body: sent.length === 0 ? null : sent,
+        });
+        const text = await body.text();
+        const headers = { 'content-type': 'application/json' };
+        outgoing.writeHead(statusCode, headers).end(front?.edit(path, text) ?? text);
+      })().catch(() => outgoing.destroy());
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    front = new LogFront(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, server);
+    return front;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
