@@ -2,17 +2,27 @@ import { Command, CommanderError } from 'commander';
 import { messageOf } from '../model/errors.ts';
 import { describeFailure, exitCodeOf, exitCodes } from './exit-code.ts';
 import type { CommandContext } from './command-context.ts';
+import { withGoFlags } from './go-flags.ts';
 import { packageVersion } from './wiring/version.ts';
 
 const commands = [
+  { name: 'attest', load: async () => (await import('./attest.ts')).attestCommand(context) },
   { name: 'controller', load: async () => (await import('./controller.ts')).controllerCommand(context) },
   { name: 'demo', load: async () => (await import('./demo.ts')).demoCommand(context) },
   { name: 'local', load: async () => (await import('./local.ts')).localCommand(context) },
+  { name: 'log', load: async () => (await import('./log.ts')).logCommand(context) },
+  { name: 'monitor', load: async () => (await import('./monitor.ts')).monitorCommand(context) },
   { name: 'policy', load: async () => (await import('./policy.ts')).policyCommand(context) },
   { name: 'preview', load: async () => (await import('./preview.ts')).previewCommand(context) },
   { name: 'sbom', load: async () => (await import('./sbom.ts')).sbomCommand(context) },
+  { name: 'sign', load: async () => (await import('./sign.ts')).signCommand(context) },
   { name: 'sign-blob', load: async () => (await import('./sign-blob.ts')).signBlobCommand(context) },
+  { name: 'triangulate', load: async () => (await import('./triangulate.ts')).triangulateCommand(context) },
   { name: 'verify', load: async () => (await import('./verify.ts')).verifyCommand(context) },
+  {
+    name: 'verify-attestation',
+    load: async () => (await import('./verify-attestation.ts')).verifyAttestationCommand(context),
+  },
   { name: 'verify-blob', load: async () => (await import('./verify-blob.ts')).verifyBlobCommand(context) },
   { name: 'webhook', load: async () => (await import('./webhook.ts')).webhookCommand(context) },
 ];
@@ -32,7 +42,7 @@ const program = new Command('chainwright')
 for (const command of await loadCommands(process.argv[2])) program.addCommand(command.exitOverride());
 
 try {
-  await program.parseAsync();
+  await program.parseAsync([...withGoFlags(process.argv)]);
 } catch (error) {
   process.exitCode = report(error);
 }

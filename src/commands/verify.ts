@@ -39,7 +39,7 @@ export function verifyCommand(context: CommandContext): Command {
     .option('--certificate-identity-regexp <expression>', 'the same as an RE2 expression, found anywhere')
     .option('--certificate-oidc-issuer <url>', 'whose word that is')
     .option('--certificate-oidc-issuer-regexp <expression>', 'the same as an RE2 expression')
-    .option('--key <file>', 'without a policy: the public key, PEM')
+    .option('--key <file|k8s://NS/NAME>', 'without a policy: the public key, PEM')
     .option('--insecure-ignore-sct', 'accept certificates that no certificate log saw')
     .option('--insecure-ignore-tlog', 'with --key: accept signatures without a log entry')
     .option('--trusted-root <file>', 'trusted_root.json of the Sigstore instance in use')
@@ -72,10 +72,7 @@ async function runVerify(
   const asked = await whatToAsk(flags, { environment, signal, closing });
   const { settings } = await readSettings({ configFile: flags.config, environment });
   const { trustedRoot, store } = flags;
-  const judge = await openJudging({
-    ...{ ...asked, settings, environment, trustedRoot, store, signal, closing },
-    evidence: 'all',
-  });
+  const judge = await openJudging({ ...asked, settings, environment, trustedRoot, store, signal, closing });
   const judgement = await judge(asPodImage(image));
   process.stdout.write(formatOutput(judgement, flags.output, () => `${explainFully(judgement)}\n`));
   if (judgement.outcome === 'denied') process.exitCode = exitCodes.checkFailed;
@@ -97,10 +94,7 @@ async function whatToAsk(
   return askFiles(await readPolicyFiles(policy, options), namespace);
 }
 
-async function askByFlags(
-  flags: SignerFlags,
-  options: { readonly signal: AbortSignal },
-): Promise<PolicySource> {
+async function askByFlags(flags: SignerFlags, options: CommandContext): Promise<PolicySource> {
   const none = { policies: [], trustRoots: [], workloads: [], secrets: [], configMaps: [] };
   return {
     policies: [await policyOfFlags(flags, options)],

@@ -5,6 +5,7 @@ import { KubeClient } from '../kube/kube-client.ts';
 import { PullSecretSource } from '../kube/pull-secrets.ts';
 import type { ServingCertificate } from '../model/serving-certificate.ts';
 import { openPolicyEngine } from '../policy/evaluation/policy-engine.ts';
+import { openLogSearch } from '../policy/log-search.ts';
 import { PolicyRegister } from '../policy/policy-register.ts';
 import { fetchRemotePolicy } from '../policy/remote-policy.ts';
 import { parseTrustRootObject } from '../policy/trust-root-object.ts';
@@ -167,7 +168,8 @@ async function createWebhook(wiring: WebhookWiring): Promise<Webhook> {
     metrics,
     log,
   });
-  const admission = { settings, register, engine, stores, events, metrics, namespace, clock, log };
+  const searchLog = openLogSearch({ dispatcherFor: (host) => dispatchers.for(host), clock });
+  const admission = { settings, register, engine, stores, searchLog, events, metrics, namespace, clock, log };
   return {
     ...{ register, follower },
     certificates: await openCertificates(wiring, events),

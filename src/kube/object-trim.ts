@@ -19,3 +19,18 @@ export function freezeDeep<T>(value: T): T {
   for (const field of Object.values(value)) freezeDeep(field);
   return value;
 }
+
+/** What tells an object and its state from others, and nothing more of its metadata. */
+export function identityOf({
+  name,
+  namespace,
+  uid,
+  resourceVersion,
+}: ObjectMeta): Pick<ObjectMeta, 'name' | 'namespace' | 'uid' | 'resourceVersion'> {
+  return {
+    name,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(uid === undefined ? {} : { uid }),
+    ...(resourceVersion === undefined ? {} : { resourceVersion }),
+  };
+}

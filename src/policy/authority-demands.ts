@@ -48,7 +48,20 @@ export async function demandsOf(
     rfc3161timestamp?.trustRootRef === undefined
       ? own
       : await trustRootOf(rfc3161timestamp.trustRootRef, authority, roots);
-  return { trustRoot: combine({ own, log, stamp }), witness, requireSct: needsSct(keyless, own) };
+  const searchLogs = witness === 'log' ? searchedLogs(ctlog, log) : [];
+  return {
+    trustRoot: combine({ own, log, stamp }),
+    witness,
+    requireSct: needsSct(keyless, own),
+    ...(searchLogs.length === 0 ? {} : { searchLogs }),
+  };
+}
+
+/** As in the reference the last log of a trust root that is named comes first; an address beside it is asked after it. */
+function searchedLogs(ctlog: AuthoritySpec['ctlog'], { material }: TrustRoot): readonly string[] {
+  const { url = '', trustRootRef = '' } = ctlog ?? {};
+  const last = trustRootRef === '' ? undefined : material.tlogs.at(-1)?.baseURL;
+  return [...new Set([last ?? '', url])].filter((log) => log !== '');
 }
 
 /**

@@ -4,8 +4,9 @@ import { isAppError } from '../model/errors.ts';
 import type { EvidenceLayout } from '../model/signing-record.ts';
 import type { CompiledAttestation, CompiledAuthority, SigningAuthority } from './compiled-policy.ts';
 import type { EvidenceClaim } from './evidence-claim.ts';
-import type { EvidenceVerifier, Finding, VerifiedPiece } from './evidence-finding.ts';
-import type { EvaluationMode } from './evaluation/policy-engine.ts';
+import type { EvidenceFinder } from './evidence-finder.ts';
+import type { Finding, VerifiedPiece } from './evidence-finding.ts';
+import type { CompiledPolicy, EvaluationMode } from './evaluation/policy-engine.ts';
 import type { EvidencePiece, EvidenceSource, ImageEvidence } from './image-evidence.ts';
 import type { AuthorityResult, CheckReason, CheckResult } from './judgement.ts';
 import { toAcceptedEvidence } from './accepted-evidence.ts';
@@ -17,7 +18,7 @@ export interface AuthorityCase {
   readonly source: EvidenceSource;
   /** Whether all evidence is looked at, or no more than it takes to pass. */
   readonly thorough: boolean;
-  readonly verifier: EvidenceVerifier;
+  readonly finder: Pick<EvidenceFinder, 'find'>;
   readonly mode: EvaluationMode;
   readonly signal: AbortSignal;
 }
@@ -31,7 +32,7 @@ export interface AuthorityOutcome {
 
 interface FoundEvidence extends AuthorityCase, ImageEvidence {
   /** Both layouts hold the same statement: it is evaluated once. */
-  readonly judged: Map<string, Promise<readonly CheckReason[]>>;
+  readonly judged: Map<CompiledPolicy, Map<string, Promise<readonly CheckReason[]>>>;
 }
 
 interface CheckOutcome {
@@ -55,7 +56,7 @@ export async function judgeByAuthority(
   if (authority.kind === 'static') {
     return { result: staticResult(authority), signatures: [], attestations: new Map() };
   }
-  const judged = new Map<string, Promise<readonly CheckReason[]>>();
+  const judged: FoundEvidence['judged'] = new Map();
   const judge = async (layouts: readonly EvidenceLayout[]): Promise<AuthorityOutcome> => {
     const found = await Promise.all(layouts.map(asked.source.read));
     const pieces = found.flatMap((one) => one.pieces);
@@ -71,7 +72,7 @@ export async function judgeByAuthority(
 }
 
 async function makeChecks(authority: SigningAuthority, found: FoundEvidence): Promise<AuthorityOutcome> {
-  const signature = authority.wantsSignature ? checkSignature(authority, found) : undefined;
+  const signature = authority.wantsSignature ? await checkSignature(authority, found) : undefined;
   const attested = await Promise.all(
     authority.attestations.map((wanted) => checkAttestation(authority, wanted, found)),
   );
@@ -107,11 +108,11 @@ function staticResult({
   };
 }
 
-function checkSignature(authority: SigningAuthority, found: FoundEvidence): CheckOutcome {
+async function checkSignature(authority: SigningAuthority, found: FoundEvidence): Promise<CheckOutcome> {
   const reasons: CheckReason[] = [];
   const passing: VerifiedPiece[] = [];
   for (const piece of found.pieces.filter(({ unverifiedClaim: claim }) => claim?.kind === 'signature')) {
-    const finding = found.verifier.find(piece, authority.signer, authority.demands);
+    const finding = await found.finder.find(piece, authority.signer, authority.demands);
     if (!isVerified(finding)) reasons.push(faultOf(finding));
     else if (finding.claim.kind === 'signature') passing.push(finding);
     if (passing.length > 0 && !found.thorough) break;
@@ -130,7 +131,7 @@ async function checkAttestation(
   const unmet: CheckReason[] = [];
   const passing: VerifiedPiece[] = [];
   for (const piece of found.pieces.filter((one) => isOfType(one.unverifiedClaim, predicateType))) {
-    const finding = found.verifier.find(piece, authority.signer, authority.demands);
+    const finding = await found.finder.find(piece, authority.signer, authority.demands);
     if (!isVerified(finding)) {
       faults.push(faultOf(finding));
       continue;
@@ -152,15 +153,23 @@ function isOfType(claim: EvidenceClaim | undefined, predicateType: string): bool
 /** What of an attestation's policy a verified statement does not meet. */
 async function unmetRules(
   { claim, piece }: VerifiedPiece,
-  { name, policy }: CompiledAttestation,
+  { policy, typed }: CompiledAttestation,
   found: FoundEvidence,
 ): Promise<readonly CheckReason[]> {
   if (policy === undefined || claim.kind !== 'attestation') return [];
-  const document = toDocument(claim.statement);
-  const key = JSON.stringify([name, digestOf(document)]);
-  const judging = found.judged.get(key) ?? evaluateDocument(policy, document, found);
-  found.judged.set(key, judging);
-  return (await judging).map((reason) => ({ ...reason, ref: piece.ref }));
+  try {
+    const document = toDocument(claim.statement, typed);
+    // By the policy itself: names of attestations need not differ.
+    const judged = found.judged.get(policy) ?? new Map<string, Promise<readonly CheckReason[]>>();
+    found.judged.set(policy, judged);
+    const digest = digestOf(document);
+    const judging = judged.get(digest) ?? evaluateDocument(policy, document, found);
+    judged.set(digest, judging);
+    return (await judging).map((reason) => ({ ...reason, ref: piece.ref }));
+  } catch (error) {
+    if (!isAppError(error) || error.code !== 'ERR_POLICY_DOCUMENT') throw error;
+    return [{ code: error.code, message: error.message, ref: piece.ref }];
+  }
 }
 
 function faultOf({ fault, piece }: Exclude<Finding, VerifiedPiece>): CheckReason {

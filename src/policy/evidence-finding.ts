@@ -17,6 +17,8 @@ export interface AuthorityDemands {
   /** Who must have witnessed the signature; `timestamp`: an RFC 3161 authority, log entries being left aside. */
   readonly witness: VerificationDemands['witness'] | 'timestamp';
   readonly requireSct: boolean;
+  /** Rekor instances, asked in turn where evidence carries no log entry; absent: none is. */
+  readonly searchLogs?: readonly string[];
   /** Who may have issued the certificate, where it is not for the trust root to say. */
   readonly issuers?: CertificateIssuers;
 }

@@ -94,11 +94,10 @@ export class EvidenceReader implements EvidenceSource {
     const pieces = await Promise.all(
       this.#listings(layout, obstacles).map(async (list) => {
         const found = (await unlessUnreadable(obstacles, list)) ?? [];
-        if (found.length > maxPieces) obstacles.push(`${found.length - maxPieces} older pieces were left out`);
+        if (found.length > maxPieces)
+          obstacles.push(`${found.length - maxPieces} older pieces were left out`);
         return Promise.all(
-          found
-            .slice(0, maxPieces)
-            .map((candidate) => queue.add(() => this.#load(candidate, obstacles))),
+          found.slice(0, maxPieces).map((candidate) => queue.add(() => this.#load(candidate, obstacles))),
         );
       }),
     );

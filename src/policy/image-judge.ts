@@ -9,11 +9,12 @@ import type { CertificateMemory } from '../signing/certificate-memory.ts';
 import { judgeByAuthority } from './authority-judgement.ts';
 import type { AuthorityOutcome } from './authority-judgement.ts';
 import type { CompiledAuthority, CompiledClusterPolicy, SigningAuthority } from './compiled-policy.ts';
-import { EvidenceVerifier } from './evidence-finding.ts';
+import { EvidenceFinder } from './evidence-finder.ts';
 import { readImageConfigs } from './image-configs.ts';
 import type { ImageConfigs } from './image-configs.ts';
 import { EvidenceReader } from './image-evidence.ts';
 import type { EvidenceSource, ImageEvidence } from './image-evidence.ts';
+import type { LogSearch } from './log-search.ts';
 import type { CheckReason, ImageJudgement, PolicyResult } from './judgement.ts';
 import { nextStepOf } from './next-step.ts';
 import { isInScope } from './policy-matching.ts';
@@ -49,6 +50,8 @@ export interface JudgeParts {
   readonly mediaTypeOf?: (pinned: PinnedImage) => Promise<string | undefined>;
   /** What is known of signers' certificates already, whichever image they signed. */
   readonly certificates?: CertificateMemory;
+  /** Asks a log that an authority names about evidence without a log entry; absent: such evidence has none. */
+  readonly searchLog?: LogSearch;
   /** `enough`: evidence is looked at until a check passes, for a verdict sooner; absent: all of it, for a report. */
   readonly evidence?: 'all' | 'enough';
   /** Gives what is known of this image and policy already, or works it out; absent: everything is worked out. */
@@ -76,7 +79,10 @@ export async function judgeImage(
   const matching = policies.filter((policy) => isInScope(policy, name, workload));
   const base = { image, digest: pinned.digest };
   if (matching.length === 0) return unmatched(base, parts.noMatch);
-  const session = { ...parts, verifier: new EvidenceVerifier(pinned.digest, parts.clock.now(), parts.certificates) };
+  const session = {
+    ...parts,
+    finder: new EvidenceFinder({ ...parts, digest: pinned.digest }),
+  };
   const sourceAt = sourcesOf(pinned, parts);
   const configs = configReader(pinned, parts);
   const results = await Promise.all(
@@ -171,7 +177,7 @@ async function openPlace(
 const nowhere: ImageEvidence = { pieces: [], obstacles: [] };
 
 interface Session extends JudgeParts {
-  readonly verifier: EvidenceVerifier;
+  readonly finder: EvidenceFinder;
   readonly sourceAt: SourceOf;
   /** Fetched once, however many policies look at them. */
   readonly configs: () => Promise<ImageConfigs>;
@@ -207,10 +213,10 @@ async function judgeOne(
     authority.kind === 'static'
       ? { read: () => Promise.resolve(nowhere) }
       : await session.sourceAt(placeOf(authority, repository));
-  const { verifier, signal, evidence } = session;
+  const { finder, signal, evidence } = session;
   // A policy over all authorities judges all that vouches.
   const thorough = evidence !== 'enough' || whole !== undefined;
-  return judgeByAuthority(authority, { digest, source, thorough, verifier, mode: evaluation, signal });
+  return judgeByAuthority(authority, { digest, source, thorough, finder, mode: evaluation, signal });
 }
 
 function placeOf(authority: SigningAuthority, repository: Repository): EvidencePlace {

@@ -100,6 +100,28 @@ export class ClusterImagePolicyReconciler {
     return { requeueAfterMs: isSoon ? Math.min(mendMs, resyncMs) : resyncMs };
   }
 
+  /** Has a policy that is still being compiled for the first time deny what it is about until it is. */
+  postpone(name: string): void {
+    const object = this.#parts.find(name);
+    if (object === undefined || this.#held.has(name)) return;
+    const fault = postponedFault(name);
+    const outcome = { kind: 'broken', fault, inputs: [] } as const;
+    this.#hold(name, { compilation: brokenCompilation(object, fault), outcome, isFinal: false });
+    this.#count(fault);
+  }
+
+  /** Says on a policy that it was postponed, if it still is; what the API server has against that is left to the next try. */
+  async reportPostponed(name: string, { signal }: { readonly signal: AbortSignal }): Promise<void> {
+    const object = this.#parts.find(name);
+    const outcome = this.#held.get(name)?.outcome;
+    if (object === undefined || outcome?.kind !== 'broken' || outcome.fault.code !== postponedCode) return;
+    try {
+      await this.#parts.status.report(object, verdictOn(object, outcome), { signal });
+    } catch (error) {
+      if (!isAppError(error) && !signal.aborted) throw error;
+    }
+  }
+
   async #bringIntoForce(object: KubeObject, signal: AbortSignal): Promise<Held> {
     const { name } = object.metadata;
     const held = this.#held.get(name);
@@ -173,6 +195,17 @@ export class ClusterImagePolicyReconciler {
   #count({ code, kind }: AppError): void {
     this.#parts.metrics.faultOccurred(code, kind);
   }
+}
+
+const postponedCode = 'ERR_POLICY_PENDING';
+
+function postponedFault(name: string): AppError {
+  const why = 'what it refers to has not answered since the start; it is still being compiled';
+  return new AppError(postponedCode, why, {
+    kind: 'passing',
+    object: name,
+    remedy: 'Check the servers that the policy names: it comes into force by itself once they answer.',
+  });
 }
 
 /** True if the fault may go though no object changes that we follow: it lies on other servers, in files, or in our rights. */

@@ -62,8 +62,9 @@ const stallMs = 600_000;
 // The API server waits at most 30 s for a webhook, so no review that began before is still running then.
 const graceMs = 60_000;
 const drainMs = 5000;
-// A mirror that is away must not keep the policies out that have nothing to do with it.
-const rootsMs = 20_000;
+// A server that is away must not keep the policies out that have nothing to do with it.
+const rootsMs = 3000;
+const compilingMs = 2000;
 // What is re-read by a timer of this period must count as too old then.
 const readAnewAt = 0.9;
 
@@ -80,7 +81,8 @@ const readAnewAt = 0.9;
  *     await running;
  *
  * `register.inForce` appears once the first list of everything has been worked through, each policy compiled or found
- * broken; from then on it stays, whatever happens to the API server.
+ * broken, or after 5 s: what is not compiled by then denies what it is about until it is. From then on it stays, whatever
+ * happens to the API server.
  */
 export class PolicyFollower {
   readonly #parts: PolicyFollowerParts;
@@ -116,7 +118,7 @@ export class PolicyFollower {
   async run({ signal }: { readonly signal: AbortSignal }): Promise<void> {
     const followed = [this.#policies, this.#roots, this.#secrets, this.#configMaps];
     const running = Promise.all(followed.map((one) => one.run({ signal })));
-    const synced = Promise.all(followed.map((one) => one.synced)).then(() => this.#begin());
+    const synced = Promise.all(followed.map((one) => one.synced)).then(() => this.#begin(signal));
     await Promise.race([running, synced]);
     await running;
     await Promise.all(
@@ -135,8 +137,8 @@ export class PolicyFollower {
     }
     const policies = this.#policyQueue.untried;
     return policies === undefined
-      ? `${this.#rootQueue.untried ?? 0} TrustRoots are not loaded yet`
-      : `${policies} ClusterImagePolicies are not compiled yet`;
+      ? `${this.#rootQueue.untried?.length ?? 0} TrustRoots are not loaded yet`
+      : `${policies.length} ClusterImagePolicies are not compiled yet`;
   }
 
   /** Why a restart may help: nothing was heard of the API server for minutes though it is reachable. */
@@ -156,16 +158,21 @@ export class PolicyFollower {
   }
 
   /** Trust roots come before the policies that name them, so that none is found broken that is not. */
-  async #begin(): Promise<void> {
+  async #begin(signal: AbortSignal): Promise<void> {
     this.#putRules();
+    await this.#within(rootsMs, this.#rootQueue.begin([...this.#roots.values()].map(keyOf)));
+    await this.#within(compilingMs, this.#policyQueue.begin([...this.#policies.values()].map(keyOf)));
+    if (signal.aborted) return;
+    const postponed = this.#policyQueue.untried ?? [];
+    for (const name of postponed) this.#reconciler.postpone(name);
+    this.#parts.register.complete();
+    for (const name of postponed) await this.#reconciler.reportPostponed(name, { signal });
+  }
+
+  async #within(ms: number, work: Promise<void>): Promise<void> {
     const isOver = new AbortController();
-    await Promise.race([
-      this.#rootQueue.begin([...this.#roots.values()].map(keyOf)),
-      this.#parts.clock.sleep(rootsMs, isOver.signal).catch(() => undefined),
-    ]);
+    await Promise.race([work, this.#parts.clock.sleep(ms, isOver.signal).catch(() => undefined)]);
     isOver.abort();
-    await this.#policyQueue.begin([...this.#policies.values()].map(keyOf));
-    if (this.#policyQueue.untried === 0) this.#parts.register.complete();
   }
 
   #informed(): readonly (readonly [string, InformerHealth])[] {

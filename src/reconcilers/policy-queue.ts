@@ -15,7 +15,8 @@ export interface PolicyQueueOptions {
   readonly random?: (() => number) | undefined;
 }
 
-const concurrency = 4;
+// Each mostly waits for servers, of which some may be slow.
+const concurrency = 16;
 const pauses = { baseMs: 2000, capMs: 300_000 };
 
 /** A work queue that first works through all that there is, and knows when it has. */
@@ -52,8 +53,8 @@ export class PolicyQueue {
   }
 
   /** Names of the first round that were not tried yet; undefined before it. */
-  get untried(): number | undefined {
-    return this.#hasBegun ? this.#untried.size : undefined;
+  get untried(): readonly string[] | undefined {
+    return this.#hasBegun ? [...this.#untried] : undefined;
   }
 
   /** Has all `names` tried, and takes others from now on. Resolves once each was tried, whatever came of it. */

@@ -3,6 +3,7 @@ import { Informer } from '../kube/informer.ts';
 import type { InformerHealth } from '../kube/informer.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
 import type { KubeObject } from '../kube/kube-object.ts';
+import { identityOf } from '../kube/object-trim.ts';
 import { isAppError } from '../model/errors.ts';
 import type { ResourceType } from '../kube/resource-type.ts';
 import type { Clock } from '../model/clock.ts';
@@ -104,16 +105,10 @@ export class ReferencedObjects {
 }
 
 function trim({ apiVersion, kind, metadata, ...rest }: KubeObject, isWhole: boolean): KeptObject {
-  const { name, namespace, uid, resourceVersion } = metadata;
   return {
     apiVersion,
     kind,
-    metadata: {
-      name,
-      ...(namespace === undefined ? {} : { namespace }),
-      ...(uid === undefined ? {} : { uid }),
-      ...(resourceVersion === undefined ? {} : { resourceVersion }),
-    },
+    metadata: identityOf(metadata),
     ...(isWhole ? { data: rest['data'] } : {}),
     isWhole,
   };

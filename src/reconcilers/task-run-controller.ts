@@ -1,6 +1,7 @@
 import { Informer } from '../kube/informer.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
 import type { KubeObject } from '../kube/kube-object.ts';
+import { identityOf } from '../kube/object-trim.ts';
 import { isRecord } from '../kube/kube-object.ts';
 import { keyOf } from '../kube/object-store.ts';
 import type { StoreChange } from '../kube/object-store.ts';
@@ -145,16 +146,10 @@ export class TaskRunController {
 }
 
 function toWatchedRecord({ apiVersion, kind, metadata, spec }: KubeObject): WatchedRecord {
-  const { name, namespace, uid, resourceVersion } = metadata;
   return {
     apiVersion,
     kind,
-    metadata: {
-      name,
-      ...(namespace === undefined ? {} : { namespace }),
-      ...(uid === undefined ? {} : { uid }),
-      ...(resourceVersion === undefined ? {} : { resourceVersion }),
-    },
+    metadata: identityOf(metadata),
     phase: isRecord(spec) && typeof spec['phase'] === 'string' ? spec['phase'] : '',
   };
 }

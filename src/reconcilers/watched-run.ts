@@ -1,7 +1,7 @@
 import { hasRunFinalizer } from '../kube/finalizers.ts';
 import { isRecord } from '../kube/kube-object.ts';
 import type { KubeObject } from '../kube/kube-object.ts';
-import { trimMetadata } from '../kube/object-trim.ts';
+import { identityOf, trimMetadata } from '../kube/object-trim.ts';
 import { signedMarkOf } from './run-marks.ts';
 
 /** What is kept in memory of a TaskRun: enough to tell whether there is anything to do. */
@@ -15,7 +15,7 @@ export interface WatchedRun extends KubeObject {
 /** Reduces a TaskRun to a {@link WatchedRun}: a thousandth of the object where results are large. */
 export function toWatchedRun(object: KubeObject): WatchedRun {
   const { apiVersion, kind, metadata } = trimMetadata(object);
-  const { name, namespace, uid, resourceVersion, finalizers, deletionTimestamp, annotations } = metadata;
+  const { finalizers, deletionTimestamp, annotations } = metadata;
   const spec = isRecord(object['spec']) ? object['spec'] : {};
   const status = isRecord(object['status']) ? object['status'] : {};
   const completionTime = status['completionTime'];
@@ -24,10 +24,7 @@ export function toWatchedRun(object: KubeObject): WatchedRun {
     apiVersion,
     kind,
     metadata: {
-      name,
-      ...(namespace === undefined ? {} : { namespace }),
-      ...(uid === undefined ? {} : { uid }),
-      ...(resourceVersion === undefined ? {} : { resourceVersion }),
+      ...identityOf(metadata),
       ...(finalizers === undefined ? {} : { finalizers }),
       ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
       ...(mark === undefined ? {} : { annotations: { 'chains.tekton.dev/signed': mark } }),

@@ -98,7 +98,8 @@ function readSubject(certificate: X509Certificate): string {
   return userName;
 }
 
-function readIssuer(certificate: X509Certificate): string {
+/** The OpenID Connect issuer in Fulcio's extensions; empty where there is none. Throws an Error for contradicting ones. */
+export function readIssuer(certificate: X509Certificate): string {
   const older = certificate.extension(issuerV1)?.value.toString('utf8');
   const newer = readUtf8(certificate.extension(issuerV2)?.value);
   if (older !== undefined && newer !== undefined && older !== newer) {
@@ -122,7 +123,8 @@ function asciiOf(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('latin1');
 }
 
-function isMatch(expected: TextMatch, found: string): boolean {
+/** True if `found` is what is expected. */
+export function isMatch(expected: TextMatch, found: string): boolean {
   return expected.kind === 'exact' ? expected.value === found : expected.expression.test(found);
 }
 

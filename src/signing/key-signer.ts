@@ -5,7 +5,6 @@ import { fingerprintOf } from '../model/signature.ts';
 import type { Signer, SigningKey } from '../model/signature.ts';
 import { decryptCosignKey } from './encrypted-key.ts';
 import { hashFor, signWith } from './signature-algorithm.ts';
-import type { SignatureHash } from './signature-algorithm.ts';
 
 const maxPemLength = 64 * 1024;
 const pemBlock = /-----BEGIN ([A-Z0-9 ]{1,64})-----([\s\S]*?)-----END \1-----/;
@@ -18,8 +17,6 @@ export interface KeyMaterial {
   readonly pem: string;
   /** For an encrypted key; cosign allows the empty one. */
   readonly password?: string;
-  /** The hash under signatures; absent: the key's own. Ed25519 knows no other than its own. */
-  readonly hash?: SignatureHash;
 }
 
 /**
@@ -27,7 +24,7 @@ export interface KeyMaterial {
  * Throws ERR_KEY_MALFORMED, ERR_KEY_PASSWORD, ERR_KEY_UNSUPPORTED.
  */
 export async function createKeySigner(material: KeyMaterial): Promise<Signer> {
-  const key = toSigningKey(await loadPrivateKey(material), material.hash);
+  const key = toSigningKey(await loadPrivateKey(material));
   return { acquire: () => Promise.resolve(key) };
 }
 
@@ -57,12 +54,12 @@ function checkedKey(parse: () => KeyObject): KeyObject {
   return key;
 }
 
-function toSigningKey(privateKey: KeyObject, hash: SignatureHash | undefined): SigningKey {
+function toSigningKey(privateKey: KeyObject): SigningKey {
   const spkiDer = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
   return {
     material: { kind: 'public-key', spkiDer },
     fingerprint: fingerprintOf(spkiDer),
-    sign: (data) => signWith(privateKey, data, hash),
+    sign: (data) => signWith(privateKey, data),
   };
 }
 

@@ -30,14 +30,9 @@ export function hashFor(key: KeyObject): 'sha256' | 'sha384' | 'sha512' | undefi
 /** A hash under a signature. */
 export type SignatureHash = 'sha224' | 'sha256' | 'sha384' | 'sha512';
 
-/** Signature of `data` as cosign makes it with this kind of key, or with `hash`; computed off the main thread. */
-export function signWith(
-  privateKey: KeyObject,
-  data: Uint8Array,
-  hash?: SignatureHash,
-): Promise<Uint8Array> {
-  const own = hashFor(privateKey);
-  const algorithm = own === undefined ? null : (hash ?? own);
+/** Signature of `data` as cosign makes it with this kind of key; computed off the main thread. */
+export function signWith(privateKey: KeyObject, data: Uint8Array): Promise<Uint8Array> {
+  const algorithm = hashFor(privateKey) ?? null;
   return new Promise((resolve, reject) => {
     sign(algorithm, data, privateKey, (error, signature) => {
       if (error === null) resolve(signature);

@@ -45,7 +45,7 @@ export function encodeCosignAnnotations(evidence: LayerEvidence): Readonly<Recor
             .join(''),
         }
       : {}),
-    ...(entry === undefined ? {} : { [keys.bundle]: encodeEntry(entry) }),
+    ...(entry === undefined ? {} : { [keys.bundle]: encodeCosignEntry(entry) }),
     ...(predicateType === undefined ? {} : { [keys.predicateType]: predicateType }),
   };
 }
@@ -84,7 +84,30 @@ export function readCosignAnnotations(
   };
 }
 
-function encodeEntry(entry: TransparencyLogEntry): string {
+/** What is signed about a blob instead of a layer, in the text forms that cosign's files have. */
+export interface BlobSignature {
+  /** base64. */
+  readonly signature: string;
+  readonly certificatePem?: string | undefined;
+  /** The log entry as {@link encodeCosignEntry} gives it. */
+  readonly entry?: string | undefined;
+  /** A timestamp file of cosign: JSON with `SignedRFC3161Timestamp`. */
+  readonly timestamp?: string | undefined;
+}
+
+/** A blob's signature as if the blob were a layer in cosign's tag layout, so that it is verified as one. */
+export function annotationsOfBlob(blob: BlobSignature): Readonly<Record<string, string>> {
+  const { signature, certificatePem = '', entry = '', timestamp = '' } = blob;
+  return {
+    [keys.signature]: signature,
+    [keys.certificate]: certificatePem,
+    [keys.bundle]: entry,
+    [keys.timestamp]: timestamp,
+  };
+}
+
+/** A log entry with its signed entry timestamp as cosign stores it (JSON). Throws ERR_COSIGN_ENTRY if it has none. */
+export function encodeCosignEntry(entry: TransparencyLogEntry): string {
   const promise = entry.inclusionPromise?.signedEntryTimestamp;
   const logId = entry.logId?.keyId;
   if (promise === undefined || logId === undefined) {

@@ -7,6 +7,7 @@ import {
   bundleToJSON,
 } from '@sigstore/bundle';
 import type { Bundle } from '@sigstore/bundle';
+import { HashAlgorithm } from '@sigstore/protobuf-specs';
 import type { Bundle as BundleMessage, TransparencyLogEntry } from '@sigstore/protobuf-specs';
 import { AppError } from '../model/errors.ts';
 import { limits } from '../model/limits.ts';
@@ -14,9 +15,20 @@ import type { VerificationMaterial } from '../model/signature.ts';
 import type { Envelope } from './dsse.ts';
 import { parseStrictJson } from './strict-json.ts';
 
-/** What goes into a bundle. */
-export interface BundleParts {
+/** What goes into a bundle of an envelope. */
+export interface BundleParts extends BundleWitness {
   readonly envelope: Envelope;
+}
+
+/** What goes into a bundle of a bare signature. */
+export interface SignatureBundleParts extends BundleWitness {
+  /** Of what was signed. */
+  readonly digest: { readonly algorithm: 'sha256' | 'sha384' | 'sha512'; readonly bytes: Uint8Array };
+  readonly signature: Uint8Array;
+}
+
+/** What vouches for a signature in a bundle. */
+interface BundleWitness {
   readonly material: VerificationMaterial;
   /** Log entries with inclusion proof and checkpoint, as v0.3 demands them. */
   readonly entries: readonly TransparencyLogEntry[];
@@ -30,6 +42,24 @@ export interface BundleParts {
  * Throws ERR_BUNDLE_PARTS if an entry lacks its proof or the envelope has not one signature.
  */
 export function encodeBundle(parts: BundleParts): Buffer {
+  return encodeContent({ $case: 'dsseEnvelope', dsseEnvelope: toMessage(parts.envelope) }, parts);
+}
+
+const hashAlgorithms = {
+  sha256: HashAlgorithm.SHA2_256,
+  sha384: HashAlgorithm.SHA2_384,
+  sha512: HashAlgorithm.SHA2_512,
+} as const;
+
+/** As {@link encodeBundle} for a signature over bytes that lie elsewhere, as `cosign sign-blob` makes it. */
+export function encodeSignatureBundle(parts: SignatureBundleParts): Buffer {
+  const { algorithm, bytes } = parts.digest;
+  const messageDigest = { algorithm: hashAlgorithms[algorithm], digest: Buffer.from(bytes) };
+  const messageSignature = { messageDigest, signature: Buffer.from(parts.signature) };
+  return encodeContent({ $case: 'messageSignature', messageSignature }, parts);
+}
+
+function encodeContent(content: NonNullable<BundleMessage['content']>, parts: BundleWitness): Buffer {
   const bundle: BundleMessage = {
     mediaType: BUNDLE_V03_MEDIA_TYPE,
     verificationMaterial: {
@@ -37,7 +67,7 @@ export function encodeBundle(parts: BundleParts): Buffer {
       tlogEntries: [...parts.entries],
       timestampVerificationData: toTimestamps(parts.timestamps ?? []),
     },
-    content: { $case: 'dsseEnvelope', dsseEnvelope: toMessage(parts.envelope) },
+    content,
   };
   try {
     assertBundleLatest(bundle);

@@ -22,6 +22,8 @@ export interface LogCall {
   readonly body?: string | Uint8Array;
   readonly contentType?: string;
   readonly accept?: string;
+  /** Bound of the answer; absent: that of entries with their envelopes. */
+  readonly maxBytes?: number;
   readonly signal: AbortSignal;
 }
 
@@ -54,7 +56,7 @@ export async function callLog(options: LogHttpOptions, call: LogCall): Promise<L
     return {
       status: response.statusCode,
       body: await readBounded(response.body, {
-        maxBytes: limits.logAnswerBytes,
+        maxBytes: call.maxBytes ?? limits.logAnswerBytes,
         code: 'ERR_LOG_ANSWER',
         object: address,
       }),

@@ -35,7 +35,8 @@ export type EntrySearch =
 
 const uuidPattern = /^(?:[0-9a-f]{16})?[0-9a-f]{64}$/;
 const uuidAnywhere = /\b(?:[0-9a-f]{80}|[0-9a-f]{64})\b/;
-const maxFound = 10_000;
+const emailAddress = /^[^@\s:/]+@[^@\s:/]+$/;
+const maxFound = 1_000_000;
 const foundShape = z.array(z.string().regex(uuidPattern)).max(maxFound);
 const call = { entries: 'api/v1/log/entries', key: 'api/v1/log/publicKey', search: 'api/v1/index/retrieve' };
 
@@ -90,7 +91,7 @@ export class RekorV1Client implements TransparencyLog {
   }
 
   /**
-   * UUIDs of entries that the log's index has under a digest, identity or key, at most 10,000. The index is not
+   * UUIDs of entries that the log's index has under a digest, identity or key, at most a million. The index is not
    * proven: what it leaves out is not noticed, what it names must be read with `getEntry`.
    * Errors: ERR_LOG_UNREACHABLE, ERR_LOG_UNAVAILABLE, ERR_LOG_REFUSED, ERR_LOG_ANSWER.
    */
@@ -176,7 +177,9 @@ function uuidOfConflict(answer: LogAnswer): string {
 
 function encodeSearch(by: EntrySearch): object {
   if ('hash' in by) return { hash: by.hash };
-  if ('identity' in by) return { email: by.identity };
+  // Rekor's API takes in `email` what is one, and any other name in `subject`.
+  if ('identity' in by)
+    return emailAddress.test(by.identity) ? { email: by.identity } : { subject: by.identity };
   return { publicKey: { format: 'x509', content: Buffer.from(by.publicKeyPem).toString('base64') } };
 }
 

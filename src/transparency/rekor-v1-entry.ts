@@ -11,28 +11,37 @@ const base64 = z.base64();
 const index = z.int().nonnegative();
 const maxProofHashes = 64;
 
-/** An entry as Rekor v1 answers with it, by its UUID (rekor, openapi.yaml, `LogEntry`). */
-const answerShape = z.record(
-  z.string().regex(/^[0-9a-f]{64}(?:[0-9a-f]{16})?$/),
-  z.object({
-    body: base64,
-    integratedTime: index,
-    logID: hex,
-    logIndex: index,
-    verification: z.object({
-      signedEntryTimestamp: base64,
-      inclusionProof: z.object({
-        checkpoint: z.string(),
-        hashes: z.array(hex).max(maxProofHashes),
-        logIndex: index,
-        rootHash: hex,
-        treeSize: index,
-      }),
+const uuidText = z.string().regex(/^[0-9a-f]{64}(?:[0-9a-f]{16})?$/);
+
+/** An entry as Rekor v1 answers with it (rekor, openapi.yaml, `LogEntry`). */
+const entryShape = z.object({
+  body: base64,
+  integratedTime: index,
+  logID: hex,
+  logIndex: index,
+  verification: z.object({
+    signedEntryTimestamp: base64,
+    inclusionProof: z.object({
+      checkpoint: z.string(),
+      hashes: z.array(hex).max(maxProofHashes),
+      logIndex: index,
+      rootHash: hex,
+      treeSize: index,
     }),
   }),
+});
+/** By its UUID. */
+const answerShape = z.record(uuidText, entryShape);
+// More cannot match, since no more than two are asked for; shards may each have one.
+const maxFound = 100;
+const foundShape = z.array(answerShape).max(maxFound);
+// What a reader of the whole log takes of an entry: it computes the tree from the bodies itself.
+const listShape = z.array(
+  z.record(uuidText, z.object({ body: base64, integratedTime: index, logIndex: index })),
 );
 const kindShape = z.object({ kind: z.string(), apiVersion: z.string() });
 const sha256 = z.object({ algorithm: z.literal('sha256'), value: hex });
+const anySha2 = z.object({ algorithm: z.enum(['sha256', 'sha384', 'sha512']), value: hex });
 
 const dsseBody = z.object({
   kind: z.literal('dsse'),
@@ -47,7 +56,7 @@ const hashedrekordBody = z.object({
   kind: z.literal('hashedrekord'),
   apiVersion: z.literal('0.0.1'),
   spec: z.object({
-    data: z.object({ hash: sha256 }),
+    data: z.object({ hash: anySha2 }),
     signature: z.object({ content: base64, publicKey: z.object({ content: base64 }) }),
   }),
 });
@@ -64,7 +73,7 @@ export function encodeProposal(proposal: LogProposal): string {
     apiVersion: '0.0.1',
     kind: 'hashedrekord',
     spec: {
-      data: { hash: { algorithm: 'sha256', value: proposal.payloadSha256 } },
+      data: { hash: loggedHashOf(proposal) },
       signature: { content, publicKey: { content: verifier } },
     },
   });
@@ -80,27 +89,68 @@ export function parseEntryAnswer(
     const [found, another] = entries;
     if (found === undefined || another !== undefined) throw new Error(`it has ${entries.length} entries`);
     const [uuid, answer] = found;
-    const { inclusionProof: proof, signedEntryTimestamp } = answer.verification;
-    const canonicalizedBody = Buffer.from(answer.body, 'base64');
-    const { kind, apiVersion } = kindShape.parse(JSON.parse(canonicalizedBody.toString('utf8')));
-    const entry: TransparencyLogEntry = {
-      logIndex: String(answer.logIndex),
-      logId: { keyId: Buffer.from(answer.logID, 'hex') },
-      kindVersion: { kind, version: apiVersion },
-      integratedTime: String(answer.integratedTime),
-      inclusionPromise: { signedEntryTimestamp: Buffer.from(signedEntryTimestamp, 'base64') },
-      inclusionProof: {
-        logIndex: String(proof.logIndex),
-        rootHash: Buffer.from(proof.rootHash, 'hex'),
-        treeSize: String(proof.treeSize),
-        hashes: proof.hashes.map((node) => Buffer.from(node, 'hex')),
-        checkpoint: { envelope: proof.checkpoint },
-      },
-      canonicalizedBody,
-    };
-    return { uuid, entry };
+    return { uuid, entry: toEntry(answer) };
   } catch (error) {
     throw badAnswer(address, 'it is no log entry with proof and timestamp', error);
+  }
+}
+
+/** The entries in an answer of Rekor v1 to a search, in protobuf form; unverified. Throws ERR_LOG_ANSWER. */
+export function parseFoundEntries(body: Uint8Array, address: string): readonly TransparencyLogEntry[] {
+  try {
+    const list = foundShape.parse(JSON.parse(Buffer.from(body).toString('utf8')));
+    return list.flatMap((answer) => Object.values(answer).map(toEntry));
+  } catch (error) {
+    throw badAnswer(address, 'it is no list of log entries with proof and timestamp', error);
+  }
+}
+
+function toEntry(answer: z.infer<typeof entryShape>): TransparencyLogEntry {
+  const { inclusionProof: proof, signedEntryTimestamp } = answer.verification;
+  const canonicalizedBody = Buffer.from(answer.body, 'base64');
+  const { kind, apiVersion } = kindShape.parse(JSON.parse(canonicalizedBody.toString('utf8')));
+  return {
+    logIndex: String(answer.logIndex),
+    logId: { keyId: Buffer.from(answer.logID, 'hex') },
+    kindVersion: { kind, version: apiVersion },
+    integratedTime: String(answer.integratedTime),
+    inclusionPromise: { signedEntryTimestamp: Buffer.from(signedEntryTimestamp, 'base64') },
+    inclusionProof: {
+      logIndex: String(proof.logIndex),
+      rootHash: Buffer.from(proof.rootHash, 'hex'),
+      treeSize: String(proof.treeSize),
+      hashes: proof.hashes.map((node) => Buffer.from(node, 'hex')),
+      checkpoint: { envelope: proof.checkpoint },
+    },
+    canonicalizedBody,
+  };
+}
+
+/** An entry in a list that Rekor v1 gives, unverified. */
+export interface ListedEntry {
+  readonly uuid: string;
+  /** Index over all shards. */
+  readonly logIndex: number;
+  /** Canonical JSON: what the leaf of the tree is made of. */
+  readonly body: Buffer;
+  /** Seconds since the epoch; no part of the leaf. */
+  readonly integratedTime: number;
+}
+
+/** The entries in an answer of Rekor v1's `entries/retrieve`, in its order; unverified. Throws ERR_LOG_ANSWER. */
+export function parseEntryList(body: Uint8Array, address: string): readonly ListedEntry[] {
+  try {
+    const list = listShape.parse(JSON.parse(Buffer.from(body).toString('utf8')));
+    return list.flatMap((answer) =>
+      Object.entries(answer).map(([name, entry]) => ({
+        uuid: name,
+        logIndex: entry.logIndex,
+        body: Buffer.from(entry.body, 'base64'),
+        integratedTime: entry.integratedTime,
+      })),
+    );
+  } catch (error) {
+    throw badAnswer(address, 'it is no list of log entries', error);
   }
 }
 
@@ -140,11 +190,21 @@ function differOfHash(
   const parsed = hashedrekordBody.safeParse(body);
   if (!parsed.success) return 'the form';
   const { data, signature } = parsed.data.spec;
-  if (data.hash.value !== proposal.payloadSha256) return 'the payload';
+  const { algorithm, value } = loggedHashOf(proposal);
+  if (data.hash.algorithm !== algorithm || data.hash.value !== value) return 'the payload';
   if (!Buffer.from(signature.content, 'base64').equals(proposal.signature)) return 'the signature';
   return isSameVerifier(signature.publicKey.content, proposal.verifierPem)
     ? undefined
     : 'the certificate or key';
+}
+
+function loggedHashOf({ payloadSha256, digest }: Extract<LogProposal, { kind: 'hashedrekord' }>): {
+  readonly algorithm: string;
+  readonly value: string;
+} {
+  return digest === undefined
+    ? { algorithm: 'sha256', value: payloadSha256 }
+    : { algorithm: digest.algorithm, value: digest.hex };
 }
 
 /** Logs write PEM anew, so the bytes inside are compared. */

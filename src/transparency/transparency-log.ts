@@ -14,6 +14,8 @@ export type LogProposal =
       readonly kind: 'hashedrekord';
       /** SHA-256 of the payload, lower-case hex. */
       readonly payloadSha256: string;
+      /** The digest that is logged instead, for a signature over another hash: Rekor v1 checks it with that alone. */
+      readonly digest?: { readonly algorithm: 'sha256' | 'sha384' | 'sha512'; readonly hex: string };
       readonly signature: Uint8Array;
       /** Certificate or public key, PEM. */
       readonly verifierPem: string;

@@ -1,18 +1,13 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join, resolve } from 'node:path';
-import { request } from 'undici';
+import { basename, join } from 'node:path';
 import { identityToken, kubectl } from '../../hack/stack/stack.ts';
 import type { Stack } from '../../hack/stack/stack.ts';
 import type { SettingsInput } from '../../src/settings/settings-schema.ts';
 import { controllerAccount, writeAccountKubeconfig } from './account-kubeconfig.ts';
-import { Child } from './child.ts';
+import { ChainwrightProcess, checkout, processEnvironment, settingsFile } from './chainwright-process.ts';
+import type { ChainwrightLaunch } from './chainwright-process.ts';
 import { freePort } from './free-port.ts';
-import type { ProcessUsage } from './process-usage.ts';
-import { readUsage } from './process-usage.ts';
-import { waitFor } from './waiting.ts';
-
-const checkout = resolve(import.meta.dirname, '../..');
 
 /** How the controller is started. */
 export interface ControllerOptions {
@@ -38,118 +33,39 @@ async function applyControllerRights(): Promise<void> {
 
 /**
  * `chainwright controller` as its own process, as ServiceAccount tekton-chains/tekton-chains-controller with no more
- * rights than config/rbac gives. It outlives being killed: `start` starts it again with the same settings.
+ * rights than config/rbac gives.
  */
-export class ControllerProcess implements AsyncDisposable {
-  readonly logFile: string;
+export class ControllerProcess extends ChainwrightProcess implements AsyncDisposable {
   readonly #folder: string;
-  readonly #env: Readonly<Record<string, string>>;
-  readonly #metricsAddress: string;
-  #child: Child | undefined;
 
-  private constructor(parts: {
-    folder: string;
-    env: Readonly<Record<string, string>>;
-    metricsAddress: string;
-    logFile: string;
-  }) {
-    this.#folder = parts.folder;
-    this.#env = parts.env;
-    this.#metricsAddress = parts.metricsAddress;
-    this.logFile = parts.logFile;
+  private constructor(folder: string, launch: ChainwrightLaunch) {
+    super(launch);
+    this.#folder = folder;
   }
 
   /** Prepares settings and credentials, starts the process and waits until it is ready. */
   static async start(options: ControllerOptions): Promise<ControllerProcess> {
+    const { stack, settings } = options;
     const folder = await mkdtemp(join(tmpdir(), 'chainwright-e2e-'));
     await applyControllerRights();
     await prepare(folder, options);
-    const { PATH = '' } = process.env;
-    const env = {
-      PATH,
-      HOME: folder,
-      KUBECONFIG: join(folder, 'kubeconfig'),
-      SSL_CERT_FILE: options.stack.ca,
-      DOCKER_CONFIG: options.stack.env['DOCKER_CONFIG'] ?? '',
-      ...options.env,
-    };
     const metricsAddress = `127.0.0.1:${await freePort()}`;
     // Beside the servers' logs, and kept when the rest is removed: who wonders about a failed test reads it.
-    const name = options.settings?.controller?.namespaces?.join('+') ?? basename(folder);
-    const logFile = join(options.stack.env['STACK_LOGS'] ?? folder, `controller-${name}.log`);
-    const controller = new ControllerProcess({ folder, env, metricsAddress, logFile });
+    const name = settings?.controller?.namespaces?.join('+') ?? basename(folder);
+    const controller = new ControllerProcess(folder, {
+      command: 'controller',
+      args: ['--config', join(folder, 'config.yaml'), '--metrics-address', metricsAddress],
+      env: processEnvironment(stack, folder, options.env),
+      logFile: join(stack.env['STACK_LOGS'] ?? folder, `controller-${name}.log`),
+      metricsAddress,
+    });
     await controller.restart();
     return controller;
   }
 
-  /** Starts the process again after it was stopped or killed, and waits until it is ready. */
-  async restart(): Promise<void> {
-    await this.#launch();
-    const child = this.#running();
-    const isReady = await waitFor(async () => (child.isRunning ? this.#findReady() : false), {
-      what: 'the controller being ready',
-      timeoutMs: 30_000,
-    }).catch(() => false);
-    if (isReady) return;
-    const failure = await child.failure('did not become ready');
-    await child.kill();
-    throw failure;
-  }
-
-  get pid(): number {
-    return this.#running().pid;
-  }
-
-  /** The text of `/metrics`. */
-  async metrics(): Promise<string> {
-    const { body } = await request(`http://${this.#metricsAddress}/metrics`);
-    return body.text();
-  }
-
-  usage(): Promise<ProcessUsage> {
-    return readUsage(this.pid);
-  }
-
-  /** Ends it as Kubernetes would; gives its exit code. */
-  async stop(): Promise<number | NodeJS.Signals> {
-    return this.#running().stop();
-  }
-
-  /** Kills it in the midst of what it does. */
-  async kill(): Promise<void> {
-    await this.#running().kill();
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#child?.stop();
+    await this.stopIfStarted();
     await rm(this.#folder, { recursive: true, force: true });
-  }
-
-  async #launch(): Promise<void> {
-    this.#child = await Child.start({
-      name: 'chainwright controller',
-      file: join(checkout, 'bin/chainwright'),
-      args: [
-        'controller',
-        '--config',
-        join(this.#folder, 'config.yaml'),
-        '--metrics-address',
-        this.#metricsAddress,
-      ],
-      env: this.#env,
-      logFile: this.logFile,
-    });
-  }
-
-  async #findReady(): Promise<true | undefined> {
-    const { statusCode, body } = await request(`http://${this.#metricsAddress}/readyz`);
-    await body.dump();
-    return statusCode === 200 ? true : undefined;
-  }
-
-  #running(): Child {
-    if (this.#child === undefined) throw new Error('the controller was never started');
-    return this.#child;
   }
 }
 
@@ -169,13 +85,6 @@ async function prepare(
     trustedRoot: { file: stack.trustedRoot, ...settings.trustedRoot },
     telemetry: { logLevel: 'debug', logFormat: 'json', ...settings.telemetry },
   };
-  const object = {
-    apiVersion: 'chainwright.dev/v1alpha1',
-    kind: 'ChainwrightConfig',
-    metadata: { name: 'default' },
-    spec,
-  };
-  // JSON is YAML too.
-  await writeFile(join(folder, 'config.yaml'), JSON.stringify(object));
+  await writeFile(join(folder, 'config.yaml'), settingsFile(spec));
   await writeAccountKubeconfig(stack, controllerAccount, join(folder, 'kubeconfig'));
 }

@@ -1,4 +1,5 @@
 import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { request } from 'undici';
 
@@ -18,24 +19,25 @@ export class LogFront implements AsyncDisposable {
   }
 
   static async open(logUrl: string): Promise<LogFront> {
-    let front: LogFront | undefined;
-    const server = createServer((incoming, outgoing) => {
-      void (async () => {
-        const path = incoming.url ?? '/';
-        const sent = Buffer.concat((await incoming.toArray()) as Buffer[]);
-        const { statusCode, body } = await request(new URL(path, logUrl), {
-          method: incoming.method === 'POST' ? 'POST' : 'GET',
-          headers: { 'content-type': 'application/json', accept: 'application/json' },
-          body: sent.length === 0 ? null : sent,
-        });
-        const text = await body.text();
-        const headers = { 'content-type': 'application/json' };
-        outgoing.writeHead(statusCode, headers).end(front?.edit(path, text) ?? text);
-      })().catch(() => outgoing.destroy());
-    });
+    const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    front = new LogFront(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, server);
+    const front = new LogFront(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, server);
+    server.on('request', (incoming, outgoing) => {
+      front.#pass(logUrl, incoming, outgoing).catch(() => outgoing.destroy());
+    });
     return front;
+  }
+
+  async #pass(logUrl: string, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    const path = incoming.url ?? '/';
+    const sent = Buffer.concat((await incoming.toArray()) as Buffer[]);
+    const { statusCode, body } = await request(new URL(path, logUrl), {
+      method: incoming.method === 'POST' ? 'POST' : 'GET',
+      headers: { 'content-type': 'application/json', accept: 'application/json' },
+      body: sent.length === 0 ? null : sent,
+    });
+    const text = await body.text();
+    outgoing.writeHead(statusCode, { 'content-type': 'application/json' }).end(this.edit(path, text));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,13 +2,17 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { request } from 'undici';
+import { kubectl } from '../../hack/stack/stack.ts';
 import type { Stack } from '../../hack/stack/stack.ts';
+import { writeAccountKubeconfig } from './account-kubeconfig.ts';
 import { Child } from './child.ts';
 import { freePort } from './free-port.ts';
 import { pipelineIdentity } from './judges.ts';
 import { waitFor } from './waiting.ts';
 
 const checkout = resolve(import.meta.dirname, '../..');
+
+const account = { namespace: 'tekton-chains', name: 'chainwright-monitor' };
 
 /** An alarm as the monitor logs it. */
 export interface LoggedAlarm {
@@ -17,7 +21,10 @@ export interface LoggedAlarm {
   readonly [field: string]: unknown;
 }
 
-/** `chainwright monitor` as its own process, watching for the pipeline's identity from the end of the log on. */
+/**
+ * `chainwright monitor` as its own process with the rights in config/rbac/monitor.yaml, watching for the pipeline's identity from
+ * the end of the log on.
+ */
 export class MonitorProcess implements AsyncDisposable {
   readonly #folder: string;
   readonly #metricsAddress: string;
@@ -32,6 +39,9 @@ export class MonitorProcess implements AsyncDisposable {
   /** Starts it and waits until it has seen the end of the log. `logUrl` is the stack's own log if absent. */
   static async start(stack: Stack, logUrl = stack.rekorUrl): Promise<MonitorProcess> {
     const folder = await mkdtemp(join(tmpdir(), 'chainwright-monitor-'));
+    await kubectl(['apply', '--server-side', '-f', join(checkout, 'config/rbac/monitor.yaml')]);
+    const kubeconfig = join(folder, 'kubeconfig');
+    await writeAccountKubeconfig(stack, account, kubeconfig);
     const metricsAddress = `127.0.0.1:${await freePort()}`;
     const { PATH = '' } = process.env;
     const flags = {
@@ -41,14 +51,13 @@ export class MonitorProcess implements AsyncDisposable {
       '--issuer': stack.issuer,
       '--state': join(folder, 'state.json'),
       '--interval': '1s',
-      '--grace': '1s',
       '--metrics-address': metricsAddress,
     };
     const child = await Child.start({
       name: 'chainwright monitor',
       file: join(checkout, 'bin/chainwright'),
       args: ['monitor', ...Object.entries(flags).flat()],
-      env: { PATH, HOME: folder, KUBECONFIG: stack.kubeconfig, SSL_CERT_FILE: stack.ca },
+      env: { PATH, HOME: folder, KUBECONFIG: kubeconfig, SSL_CERT_FILE: stack.ca },
       logFile: join(folder, 'log'),
     });
     const monitor = new MonitorProcess(folder, metricsAddress, child);
@@ -65,7 +74,7 @@ export class MonitorProcess implements AsyncDisposable {
   /** All alarms so far. */
   async alarms(): Promise<readonly LoggedAlarm[]> {
     const lines = (await readFile(this.#child.logFile, 'utf8')).split('\n').filter((line) => line !== '');
-    return lines.map((line) => JSON.parse(line) as LoggedAlarm).filter(({ alarm }) => alarm !== undefined);
+    return lines.map((line) => JSON.parse(line) as LoggedAlarm).filter((line) => 'alarm' in line);
   }
 
   /** The alarm that `isMeant` means, once it was raised. */

@@ -1,21 +1,16 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { request } from 'undici';
+import { join } from 'node:path';
 import { credential } from '../../hack/stack/certificates.ts';
 import type { Stack } from '../../hack/stack/stack.ts';
 import type { SettingsInput } from '../../src/settings/settings-schema.ts';
 import { writeAccountKubeconfig } from './account-kubeconfig.ts';
-import { Child } from './child.ts';
+import { ChainwrightProcess, processEnvironment, settingsFile } from './chainwright-process.ts';
+import type { ChainwrightLaunch } from './chainwright-process.ts';
 import { freePort } from './free-port.ts';
 import type { KubeApi } from './kube-api.ts';
-import type { ProcessUsage } from './process-usage.ts';
-import { readUsage } from './process-usage.ts';
 import { createNamespace, deleteNamespace } from './test-namespace.ts';
-import { waitFor } from './waiting.ts';
 import { grantWebhookRights } from './webhook-rights.ts';
-
-const checkout = resolve(import.meta.dirname, '../..');
 
 /** How our webhook is started. */
 export interface WebhookOptions {
@@ -30,48 +25,26 @@ export interface WebhookOptions {
   readonly webhookName?: string;
 }
 
+interface WebhookPlace {
+  readonly api: KubeApi;
+  readonly namespace: string;
+  readonly rights: AsyncDisposable;
+  readonly folder: string;
+  readonly port: number;
+  readonly authority: string;
+}
+
 /**
  * `chainwright webhook` as its own process, in a system namespace of its own and with no more rights than config/webhook
- * gives. It outlives being killed.
+ * gives.
  */
-export class WebhookProcess implements AsyncDisposable {
-  readonly namespace: string;
-  /** Where it serves: `https://localhost:PORT`. */
-  readonly origin: string;
+export class WebhookProcess extends ChainwrightProcess implements AsyncDisposable {
   readonly serverName = 'localhost';
-  /** PEM of the authority of the stack's certificate. */
-  readonly authority: string;
-  readonly logFile: string;
-  readonly #api: KubeApi;
-  readonly #rights: AsyncDisposable;
-  readonly #folder: string;
-  readonly #args: readonly string[];
-  readonly #env: Readonly<Record<string, string>>;
-  readonly #metricsAddress: string;
-  #child: Child | undefined;
+  readonly #place: WebhookPlace;
 
-  private constructor(parts: {
-    readonly api: KubeApi;
-    readonly namespace: string;
-    readonly rights: AsyncDisposable;
-    readonly folder: string;
-    readonly port: number;
-    readonly authority: string;
-    readonly logFile: string;
-    readonly metricsAddress: string;
-    readonly args: readonly string[];
-    readonly env: Readonly<Record<string, string>>;
-  }) {
-    this.#api = parts.api;
-    this.namespace = parts.namespace;
-    this.#rights = parts.rights;
-    this.#folder = parts.folder;
-    this.origin = `https://localhost:${parts.port}`;
-    this.authority = parts.authority;
-    this.logFile = parts.logFile;
-    this.#metricsAddress = parts.metricsAddress;
-    this.#args = parts.args;
-    this.#env = parts.env;
+  private constructor(place: WebhookPlace, launch: ChainwrightLaunch) {
+    super(launch);
+    this.#place = place;
   }
 
   /** Prepares settings and credentials, starts the process and waits until it is ready. */
@@ -83,29 +56,24 @@ export class WebhookProcess implements AsyncDisposable {
     const port = await freePort();
     const metricsAddress = `127.0.0.1:${await freePort()}`;
     const config = join(folder, 'config.yaml');
-    const kubeconfig = join(folder, 'kubeconfig');
-    await writeAccountKubeconfig(stack, rights.account, kubeconfig);
-    await writeFile(config, JSON.stringify(settingsObject(options)));
+    await writeAccountKubeconfig(stack, rights.account, join(folder, 'kubeconfig'));
+    await writeFile(config, settingsFile(settingsOf(options)));
     const own = ['--tls-cert', credential('kubernetes.crt'), '--tls-key', credential('kubernetes.key')];
-    const args = [
-      ...['webhook', '--config', config, '--namespace', namespace, '--webhook-name', webhookName],
-      ...['--address', `127.0.0.1:${port}`, '--metrics-address', metricsAddress],
-      ...(certificate === 'stack' ? [...own, '--tls-ca', stack.ca] : ['--tls-san', 'localhost']),
-    ];
-    const { PATH = '' } = process.env;
-    const env = {
-      PATH,
-      HOME: folder,
-      KUBECONFIG: kubeconfig,
-      SSL_CERT_FILE: stack.ca,
-      DOCKER_CONFIG: stack.env['DOCKER_CONFIG'] ?? '',
-      ...options.env,
-    };
-    const logFile = join(stack.env['STACK_LOGS'] ?? folder, `${namespace}.log`);
     const authority = await readFile(stack.ca, 'utf8');
-    const webhook = new WebhookProcess({
-      ...{ api, namespace, rights, folder, port, authority, logFile, metricsAddress, args, env },
-    });
+    const webhook = new WebhookProcess(
+      { api, namespace, rights, folder, port, authority },
+      {
+        command: 'webhook',
+        args: [
+          ...['--config', config, '--namespace', namespace, '--webhook-name', webhookName],
+          ...['--address', `127.0.0.1:${port}`, '--metrics-address', metricsAddress],
+          ...(certificate === 'stack' ? [...own, '--tls-ca', stack.ca] : ['--tls-san', 'localhost']),
+        ],
+        env: processEnvironment(stack, folder, options.env),
+        logFile: join(stack.env['STACK_LOGS'] ?? folder, `${namespace}.log`),
+        metricsAddress,
+      },
+    );
     try {
       await webhook.restart();
       return webhook;
@@ -115,24 +83,18 @@ export class WebhookProcess implements AsyncDisposable {
     }
   }
 
-  /** Starts the process again after it was stopped or killed, and waits until it is ready. */
-  async restart(): Promise<void> {
-    this.#child = await Child.start({
-      name: 'chainwright webhook',
-      file: join(checkout, 'bin/chainwright'),
-      args: this.#args,
-      env: this.#env,
-      logFile: this.logFile,
-    });
-    const child = this.#child;
-    const isReady = await waitFor(async () => (child.isRunning ? this.#findReady() : false), {
-      what: 'the webhook being ready',
-      timeoutMs: 30_000,
-    }).catch(() => false);
-    if (isReady) return;
-    const failure = await child.failure('did not become ready');
-    await child.kill();
-    throw failure;
+  get namespace(): string {
+    return this.#place.namespace;
+  }
+
+  /** PEM of the authority of the stack's certificate. */
+  get authority(): string {
+    return this.#place.authority;
+  }
+
+  /** Where it serves: `https://localhost:PORT`. */
+  get origin(): string {
+    return `https://localhost:${this.#place.port}`;
   }
 
   /** Where workloads are judged. */
@@ -140,55 +102,20 @@ export class WebhookProcess implements AsyncDisposable {
     return `${this.origin}/validate`;
   }
 
-  get pid(): number {
-    return this.#running().pid;
-  }
-
-  /** The text of `/metrics`. */
-  async metrics(): Promise<string> {
-    const { body } = await request(`http://${this.#metricsAddress}/metrics`);
-    return body.text();
-  }
-
-  usage(): Promise<ProcessUsage> {
-    return readUsage(this.pid);
-  }
-
-  /** Ends it as Kubernetes would; gives its exit code. */
-  async stop(): Promise<number | NodeJS.Signals> {
-    return this.#running().stop();
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#child?.stop();
-    await this.#rights[Symbol.asyncDispose]();
-    await deleteNamespace(this.#api, this.namespace);
-    await rm(this.#folder, { recursive: true, force: true });
-  }
-
-  async #findReady(): Promise<true | undefined> {
-    const { statusCode, body } = await request(`http://${this.#metricsAddress}/readyz`);
-    await body.dump();
-    return statusCode === 200 ? true : undefined;
-  }
-
-  #running(): Child {
-    if (this.#child === undefined) throw new Error('the webhook was never started');
-    return this.#child;
+    const { api, namespace, rights, folder } = this.#place;
+    await this.stopIfStarted();
+    await rights[Symbol.asyncDispose]();
+    await deleteNamespace(api, namespace);
+    await rm(folder, { recursive: true, force: true });
   }
 }
 
-function settingsObject({ stack, settings = {} }: WebhookOptions): object {
+function settingsOf({ stack, settings = {} }: WebhookOptions): SettingsInput {
   const trust = settings.trustedRoot?.trustRootRef === undefined ? { file: stack.trustedRoot } : {};
-  const spec: SettingsInput = {
+  return {
     ...settings,
     trustedRoot: { ...trust, ...settings.trustedRoot },
     telemetry: { logLevel: 'info', logFormat: 'json', ...settings.telemetry },
-  };
-  return {
-    apiVersion: 'chainwright.dev/v1alpha1',
-    kind: 'ChainwrightConfig',
-    metadata: { name: 'default' },
-    spec,
   };
 }

@@ -42,7 +42,11 @@ const proposalShape = z.discriminatedUnion('kind', [
 const subjectsShape = z.object({
   subject: z.array(z.object({ digest: z.record(z.string(), z.string()) })),
 });
-const searchShape = z.object({ hash: z.string().optional(), email: z.string().optional() });
+const searchShape = z.object({
+  hash: z.string().optional(),
+  email: z.string().optional(),
+  subject: z.string().optional(),
+});
 
 type Proposal = z.infer<typeof proposalShape>;
 
@@ -100,8 +104,8 @@ export class DevelopmentLog {
 
   /** `POST /api/v1/index/retrieve` */
   search(json: unknown): LogReply {
-    const { hash: digest, email } = searchShape.parse(json);
-    const key = digest ?? email ?? '';
+    const { hash: digest, email, subject } = searchShape.parse(json);
+    const key = digest ?? email ?? subject ?? '';
     const found = this.#entries.filter((entry) => entry.indexedBy.includes(key));
     return { status: 200, body: found.map(({ uuid }) => uuid) };
   }

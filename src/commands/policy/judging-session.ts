@@ -1,6 +1,5 @@
 import { AppError, isAppError } from '../../model/errors.ts';
-import { formatRepository, parseImageReference } from '../../model/image-reference.ts';
-import type { ImageReference, PinnedImage } from '../../model/image-reference.ts';
+import { formatRepository } from '../../model/image-reference.ts';
 import type { ClusterImagePolicy } from '../../policy/cluster-image-policy.ts';
 import type { CompiledClusterPolicy } from '../../policy/compiled-policy.ts';
 import { openPolicyEngine } from '../../policy/evaluation/policy-engine.ts';
@@ -8,6 +7,7 @@ import { compileGlob } from '../../policy/image-glob.ts';
 import { judgeImage } from '../../policy/image-judge.ts';
 import type { JudgedImage, NoMatchPolicy } from '../../policy/image-judge.ts';
 import type { ImageJudgement } from '../../policy/judgement.ts';
+import { openLogSearch } from '../../policy/log-search.ts';
 import { compileClusterPolicy } from '../../policy/policy-compiler.ts';
 import { isInScope } from '../../policy/policy-matching.ts';
 import type { PolicyReferences } from '../../policy/policy-references.ts';
@@ -28,6 +28,7 @@ import { parseStoreAddress } from '../wiring/evidence-store.ts';
 import { trustedFilesOf } from '../wiring/process-log.ts';
 import { userCredentials } from '../wiring/run-credentials.ts';
 import { openTrustRoot } from '../wiring/trust.ts';
+import { pinImage } from '../wiring/user-images.ts';
 import { openRemoteReferences } from './remote-references.ts';
 
 /** What judging images on the command line is made from. */
@@ -46,8 +47,6 @@ export interface JudgingOptions {
     readonly findNamedTrustRoot: (name: string) => TrustRootObject | undefined;
   };
   readonly noMatch: NoMatchPolicy;
-  /** `all` for a report of all evidence; absent: as much as the webhook looks at. */
-  readonly evidence?: 'all' | 'enough';
   readonly signal: AbortSignal;
   /** Takes what has to be closed at the end. */
   readonly closing: AsyncDisposableStack;
@@ -61,9 +60,14 @@ export type Judging = (asked: Omit<JudgedImage, 'pinned'>) => Promise<ImageJudge
  * an image is judged that it is about. Both throw ERR_USAGE_STORE, ERR_TRUST_ROOT, ERR_POLICY_IMAGE_ABSENT, ERR_USAGE_IMAGE, and passing faults.
  */
 export async function openJudging(options: JudgingOptions): Promise<Judging> {
-  const { policies, references, noMatch, evidence = 'enough', signal, closing } = options;
+  const { policies, references, noMatch, signal, closing } = options;
   const certificates = new CertificateMemory();
   const store = await openStore(options);
+  const dispatchers = lazily(async () => closing.use(await openDispatchers(options)));
+  const searchLog = openLogSearch({
+    dispatcherFor: async (host) => (await dispatchers()).for(host),
+    clock: systemClock,
+  });
   const engine = closing.use(openPolicyEngine({ clock: systemClock }));
   const defaultRoot = lazily(() => openDefaultTrustRoot(options));
   const findTrustRoot: PolicyReferences['findTrustRoot'] = async (name) => {
@@ -79,13 +83,13 @@ export async function openJudging(options: JudgingOptions): Promise<Judging> {
     compile: lazily(() => compileClusterPolicy(policy, parts)),
   }));
   return async (asked) => {
-    const pinned = await pin(asked.image, store, signal);
+    const pinned = await pinImage(asked.image, store, signal);
     const name = `${formatRepository(pinned.repository)}@${pinned.digest}`;
     // What other policies refer to may be away: that is no matter here.
     const meant = prepared.filter((policy) => isInScope(policy, name, asked.workload));
     const compiled = await Promise.all(meant.map(({ compile }) => compile()));
     const all = [...compiled, ...(options.broken ?? [])];
-    const parts = { store, clock: systemClock, noMatch, certificates, evidence, signal };
+    const parts = { store, clock: systemClock, noMatch, certificates, searchLog, signal };
     return judgeImage({ ...asked, pinned }, all, parts);
   };
 }
@@ -99,11 +103,16 @@ async function openStore({ settings, environment, store, closing }: JudgingOptio
       remedy: 'Leave --store out: images are looked for in the registry that their name tells.',
     });
   }
-  const dispatchers = closing.use(
-    await Dispatchers.open({ caFiles: trustedFilesOf(environment), hosts: hostTrustOf(settings) }),
-  );
+  const dispatchers = closing.use(await openDispatchers({ settings, environment }));
   const registries = createRegistries(settings, dispatchers, systemClock);
   return registries.withCredentials(userCredentials(environment));
+}
+
+function openDispatchers({
+  settings,
+  environment,
+}: Pick<JudgingOptions, 'settings' | 'environment'>): Promise<Dispatchers> {
+  return Dispatchers.open({ caFiles: trustedFilesOf(environment), hosts: hostTrustOf(settings) });
 }
 
 /** The TrustRoot object that is the default, unless the command line names a file. */
@@ -128,10 +137,7 @@ async function openNamedTrustRoot(
   try {
     const object = references.findNamedTrustRoot(name);
     if (object === undefined) return undefined;
-    await using dispatchers = await Dispatchers.open({
-      caFiles: trustedFilesOf(environment),
-      hosts: hostTrustOf(settings),
-    });
+    await using dispatchers = await openDispatchers({ environment, settings });
     const { host } = new URL(object.spec.remote?.mirror ?? 'https://none.invalid');
     const dispatcher = dispatchers.for(host);
     return await loadTrustRootObject(object, { dispatcher, clock: systemClock, signal });
@@ -145,27 +151,4 @@ async function openNamedTrustRoot(
 function lazily<Value>(open: () => Promise<Value>): () => Promise<Value> {
   let opened: Promise<Value> | undefined;
   return () => (opened ??= open());
-}
-
-async function pin(image: string, store: ImageStore, signal: AbortSignal): Promise<PinnedImage> {
-  const { repository, tag = 'latest', digest } = parseReference(image);
-  const found = await store.headManifest(repository, digest ?? tag, { signal });
-  if (found !== undefined) return { repository, digest: digest ?? found.digest };
-  throw new AppError('ERR_POLICY_IMAGE_ABSENT', `there is no image ${image}`, {
-    kind: 'permanent',
-    object: formatRepository(repository),
-    remedy: 'Push the image, or correct its name.',
-  });
-}
-
-function parseReference(image: string): ImageReference {
-  try {
-    return parseImageReference(image);
-  } catch (cause) {
-    throw new AppError('ERR_USAGE_IMAGE', `"${image.slice(0, 200)}" names no image`, {
-      kind: 'permanent',
-      remedy: 'Write HOST/PATH:TAG or HOST/PATH@sha256:HEX.',
-      cause,
-    });
-  }
 }

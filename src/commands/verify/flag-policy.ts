@@ -1,7 +1,8 @@
 import { parseClusterImagePolicy } from '../../policy/cluster-image-policy.ts';
 import type { ClusterImagePolicy } from '../../policy/cluster-image-policy.ts';
 import { usageFault } from '../policy/usage-fault.ts';
-import { readInput } from '../wiring/input-file.ts';
+import { readPublicKeyPem } from '../wiring/key-reference.ts';
+import type { KeyReading } from '../wiring/key-reference.ts';
 
 /** cosign's flags that say who must have signed. */
 export interface SignerFlags {
@@ -20,14 +21,16 @@ export function hasSignerFlags(flags: SignerFlags): boolean {
 }
 
 /**
- * The policy that the flags stand for: one authority that wants the image's signature, logged as cosign wants it. Throws
+ * The policy that the flags stand for: one authority that wants the image's signature, or the given
+ * attestations, logged as cosign wants it. Throws
  * ERR_USAGE_FLAGS, ERR_USAGE_FILE, and ERR_POLICY_INVALID for an expression that does not compile.
  */
 export async function policyOfFlags(
   flags: SignerFlags,
-  options: { readonly signal: AbortSignal },
+  options: KeyReading,
+  demands: { readonly attestations?: readonly object[] } = {},
 ): Promise<ClusterImagePolicy> {
-  const authority = { name: 'flags', ...(await signerOf(flags, options)) };
+  const authority = { name: 'flags', ...(await signerOf(flags, options)), ...demands };
   const object = {
     apiVersion: 'policy.sigstore.dev/v1beta1',
     kind: 'ClusterImagePolicy',
@@ -37,7 +40,7 @@ export async function policyOfFlags(
   return parseClusterImagePolicy(object, '');
 }
 
-async function signerOf(flags: SignerFlags, options: { readonly signal: AbortSignal }): Promise<object> {
+async function signerOf(flags: SignerFlags, options: KeyReading): Promise<object> {
   const { key, insecureIgnoreSct, insecureIgnoreTlog } = flags;
   const identity = signerFields(flags);
   if (key !== undefined) {
@@ -45,7 +48,7 @@ async function signerOf(flags: SignerFlags, options: { readonly signal: AbortSig
       throw usageFault('--key and --certificate-* exclude each other', 'Give the ones that shall count.');
     }
     const logged = insecureIgnoreTlog === true ? {} : { ctlog: {} };
-    return { key: { data: await readInput(key, options) }, ...logged };
+    return { key: { data: await readPublicKeyPem(key, options) }, ...logged };
   }
   if (insecureIgnoreTlog === true) {
     throw usageFault(

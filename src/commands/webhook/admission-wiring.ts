@@ -16,6 +16,7 @@ import { messageOf } from '../../model/errors.ts';
 import type { Log } from '../../model/log.ts';
 import type { ServingCertificate } from '../../model/serving-certificate.ts';
 import type { PolicyEngine } from '../../policy/evaluation/policy-engine.ts';
+import type { LogSearch } from '../../policy/log-search.ts';
 import type { PolicyRegister } from '../../policy/policy-register.ts';
 import type { Settings } from '../../settings/settings-schema.ts';
 import type { AdmissionMetrics } from '../../telemetry/admission-metrics.ts';
@@ -26,6 +27,7 @@ export interface AdmissionWiring {
   readonly register: PolicyRegister;
   readonly engine: PolicyEngine;
   readonly stores: ImageStores;
+  readonly searchLog: LogSearch;
   readonly events: EventRecorder;
   readonly metrics: AdmissionMetrics;
   /** Our own namespace. */
@@ -51,12 +53,12 @@ export async function startAdmission(
 }
 
 function createRoutes(wiring: AdmissionWiring): ReadonlyMap<string, ReviewRoute> {
-  const { settings, register, engine, stores, events, metrics, namespace, clock, log } = wiring;
+  const { settings, register, engine, stores, searchLog, events, metrics, namespace, clock, log } = wiring;
   const { resolveTags, unchangedImages, cache } = settings.webhook;
   const tags = new TagResolver({ clock, metrics });
   const verdicts = new VerdictCache({ ...cache, clock, metrics });
   const judging = new ImageJudging({
-    ...{ stores, verdicts, tags, clock, resolveTags },
+    ...{ stores, verdicts, tags, searchLog, clock, resolveTags },
     mediaTypes: new MediaTypes(),
   });
   const recorder = new DecisionRecorder({ log, events, metrics });

@@ -9,17 +9,22 @@ import type { Settings } from '../../settings/settings-schema.ts';
 // Enough for the base images of a busy cluster: facts of a layer take some hundred KiB.
 const sbomCacheBytes = { layers: 64 * 1024 * 1024, boms: 32 * 1024 * 1024 } as const;
 
+/** The settings that an SBOM depends on. */
+export interface SbomSettings {
+  readonly sbom: Pick<Settings['sbom'], 'concurrency' | 'maxBytes' | 'publisher'>;
+}
+
 /** What makes SBOMs in a thread of its own, for a process that has others waiting. */
-export function createBomThread(settings: Settings, version: string): BomThread {
+export function createBomThread(settings: SbomSettings, version: string): BomThread {
   return new BomThread(threadSettingsOf(settings, version));
 }
 
 /** What makes SBOMs in this thread. */
-export function createBomGenerator(settings: Settings, version: string): BomGenerator {
+export function createBomGenerator(settings: SbomSettings, version: string): BomGenerator {
   return new BomGenerator({ cataloguers, ...threadSettingsOf(settings, version) });
 }
 
-function threadSettingsOf(settings: Settings, version: string): ThreadSettings {
+function threadSettingsOf(settings: SbomSettings, version: string): ThreadSettings {
   return {
     settings: bomSettingsOf(settings, version),
     limits: defaultSbomLimits,
@@ -30,7 +35,7 @@ function threadSettingsOf(settings: Settings, version: string): ThreadSettings {
 }
 
 /** What every SBOM says by these settings. */
-export function bomSettingsOf({ sbom }: Settings, version: string): BomSettings {
+export function bomSettingsOf({ sbom }: SbomSettings, version: string): BomSettings {
   const { name, url, email } = sbom.publisher ?? {};
   const publisher =
     name === undefined

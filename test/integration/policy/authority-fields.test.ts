@@ -9,6 +9,8 @@ import { openJudging } from '../../../src/commands/policy/judging-session.ts';
 import { asPodImage } from '../../../src/commands/policy/test-images.ts';
 import { parseClusterImagePolicy } from '../../../src/policy/cluster-image-policy.ts';
 import { explainFully } from '../../../src/policy/explanation.ts';
+import { parseTrustRootObject } from '../../../src/policy/trust-root-object.ts';
+import type { TrustRootObject } from '../../../src/policy/trust-root-object.ts';
 import { resolveSettings } from '../../../src/settings/resolution.ts';
 import { controllerAccount } from '../../support/account-kubeconfig.ts';
 import { newAuthorityChain } from '../../support/certificate-chains.ts';
@@ -17,12 +19,17 @@ import type { PushedImage } from '../../support/images.ts';
 import { pipelineIdentity } from '../../support/judges.ts';
 import { openScene } from '../../support/scene.ts';
 import type { Scene } from '../../support/scene.ts';
+import { trustRootObject } from '../../support/trust-root.ts';
 
 /** A key pair of which cosign has the private half. */
 interface CosignKey {
   readonly file: string;
   readonly publicPem: string;
   readonly privatePem: string;
+}
+
+interface SignatureManifest {
+  readonly layers: [{ readonly digest: string; readonly annotations: Record<string, string> }];
 }
 
 describe('fields of an authority, on evidence of the real cosign', function () {
@@ -84,7 +91,11 @@ describe('fields of an authority, on evidence of the real cosign', function () {
       environment: { SSL_CERT_FILE: stack.ca, DOCKER_CONFIG: stack.env['DOCKER_CONFIG'] },
       trustedRoot: stack.trustedRoot,
       policies: [parseClusterImagePolicy(policy, 'tekton-chains')],
-      references: { findNamedTrustRoot: () => undefined, findSecret: none, findConfigMapEntry: none },
+      references: {
+        findNamedTrustRoot: (name) => trustRoots.get(name),
+        findSecret: none,
+        findConfigMapEntry: none,
+      },
       noMatch: 'deny',
       signal: AbortSignal.timeout(30_000),
       closing,
@@ -93,6 +104,47 @@ describe('fields of an authority, on evidence of the real cosign', function () {
     return judgement.outcome === 'admitted' ? 'admitted' : explainFully(judgement);
   };
   const logged = { ctlog: { url: 'https://rekor.example' } };
+  const trustRoots = new Map<string, TrustRootObject>();
+  /** A TrustRoot object with the stack's keys but for `change`. */
+  const putTrustRoot = async (name: string, change: object): Promise<void> => {
+    const object = await trustRootObject(scene.stack, name);
+    const { spec } = parseTrustRootObject(object);
+    const changed = { ...object, spec: { sigstoreKeys: { ...spec.sigstoreKeys, ...change } } };
+    trustRoots.set(name, parseTrustRootObject(changed));
+  };
+  /** Has cosign sign elsewhere, with a log entry, and attach the signature to the image without that entry. */
+  const signUnlogged = async (
+    image: PushedImage,
+    sign: (env: Record<string, string>) => Promise<void>,
+  ): Promise<void> => {
+    const elsewhere = `${scene.stack.registry}/fields-unlogged`;
+    await sign({ COSIGN_REPOSITORY: elsewhere });
+    const tag = `${elsewhere}:${image.digest.replace(':', '-')}.sig`;
+    const { layers } = JSON.parse(await crane('manifest', tag)) as SignatureManifest;
+    const [{ digest, annotations }] = layers;
+    expect(annotations['dev.sigstore.cosign/bundle'], 'it was logged').to.be.a('string');
+    const file = join(folder, `unlogged-${(count += 1)}`);
+    const certificate = annotations['dev.sigstore.cosign/certificate'] ?? '';
+    await writeFile(file, await crane('blob', `${elsewhere}@${digest}`));
+    await writeFile(`${file}.sig`, annotations['dev.cosignproject.cosign/signature'] ?? '');
+    await writeFile(`${file}.crt`, certificate);
+    const chain = certificate === '' ? [] : ['--certificate', `${file}.crt`];
+    const parts = ['--payload', file, '--signature', `${file}.sig`, ...chain];
+    await cosign(['attach', 'signature', ...parts, image.ref]);
+  };
+  const signKeyless = async (
+    { ref }: PushedImage,
+    layout: readonly string[],
+    env: Record<string, string> = {},
+  ): Promise<void> => {
+    const token = ['--identity-token', await identityToken(controllerAccount)];
+    const root = ['--trusted-root', scene.stack.trustedRoot];
+    await cosign(['sign', '--yes', ...token, ...root, ...layout, ref], env);
+  };
+  const tagKeyless = (): readonly string[] => {
+    const { fulcioUrl, rekorUrl } = scene.stack;
+    return [...tagLayout, '--fulcio-url', fulcioUrl, '--rekor-url', rekorUrl];
+  };
 
   for (const [curve, own] of [
     ['P-256', 'sha256'],
@@ -168,22 +220,115 @@ describe('fields of an authority, on evidence of the real cosign', function () {
   it('ctlog: wants a log entry of a key’s signature', async () => {
     const [image, key] = [await push(), await makeKey('P-256')];
     await signBy(key, image, ['--tlog-upload=false']);
+    const byKey = (ctlog: object): object => ({ key: { data: key.publicPem }, ctlog });
     expect(await judge(image, { key: { data: key.publicPem } })).to.equal('admitted');
-    expect(await judge(image, { key: { data: key.publicPem }, ...logged })).to.include(
-      'no entry in a transparency log',
+    expect(await judge(image, byKey({}))).to.include('no entry in a transparency log');
+    const { rekorUrl } = scene.stack;
+    expect(await judge(image, byKey({ url: rekorUrl }))).to.include(`${rekorUrl} has none for it`);
+  });
+
+  for (const curve of ['P-256', 'P-384']) {
+    it(`ctlog.url: asks that log about a signature on ${curve} without its entry, and no other will do`, async () => {
+      const [image, key] = [await push(), await makeKey(curve)];
+      await signUnlogged(image, (env) => signBy(key, image, ['--tlog-upload=true'], env));
+      const byKey = (ctlog: object): object => ({ key: { data: key.publicPem }, ctlog });
+      const { rekorUrl, env } = scene.stack;
+      expect(await judge(image, byKey({ url: rekorUrl }))).to.equal('admitted');
+      expect(await judge(image, byKey({}))).to.include('no entry in a transparency log');
+      const another = env['STACK_REKOR2_URL'] ?? '';
+      expect(await judge(image, byKey({ url: another }))).to.include(another);
+      expect(await judge(image, byKey({ url: 'http://127.0.0.1:1' }))).to.include(
+        'http://127.0.0.1:1/api/v1/log/entries/retrieve could not be reached',
+      );
+      const { tLogs } =
+        parseTrustRootObject(await trustRootObject(scene.stack, 'all')).spec.sigstoreKeys ?? {};
+      await putTrustRoot('rekor', { tLogs: tLogs?.filter(({ baseURL }) => baseURL === rekorUrl) });
+      await putTrustRoot('rekor2', { tLogs: tLogs?.filter(({ baseURL }) => baseURL === another) });
+      expect(await judge(image, byKey({ trustRootRef: 'rekor' }))).to.equal('admitted');
+      expect(await judge(image, byKey({ trustRootRef: 'rekor2', url: rekorUrl }))).not.to.equal('admitted');
+    });
+  }
+
+  it('ctlog.url: asks about the signature of a certificate, and wants the authority’s identity before', async () => {
+    const image = await push();
+    await signUnlogged(image, (env) => signKeyless(image, tagKeyless(), env));
+    const { rekorUrl, issuer } = scene.stack;
+    const byIdentity = (subject: string, ctlog: object): object => ({
+      keyless: { identities: [{ issuer, subject }] },
+      ctlog,
+    });
+    expect(await judge(image, byIdentity(pipelineIdentity, { url: rekorUrl }))).to.equal('admitted');
+    expect(await judge(image, byIdentity(pipelineIdentity, {}))).to.include('no entry in a transparency log');
+    const another = await judge(image, byIdentity('https://somebody.example', { url: 'http://127.0.0.1:1' }));
+    expect(another).to.include('https://somebody.example').and.not.to.include('127.0.0.1:1');
+  });
+
+  it('ctlog.url: asks about an attestation', async () => {
+    const [image, key] = [await push(), await makeKey('P-256')];
+    const predicate = join(folder, 'predicate.json');
+    await writeFile(predicate, '{"a":1}');
+    const type = 'https://example.com/claim';
+    const { rekorUrl, registry } = scene.stack;
+    const flags = ['--key', key.file, '--type', type, '--predicate', predicate, '--rekor-url', rekorUrl];
+    await cosign(['attest', '--yes', ...tagLayout, ...flags, image.ref]);
+    await signBy(key, image);
+    const tag = `${image.digest.replace(':', '-')}.att`;
+    const stripped = `${registry}/fields-stripped`;
+    await crane('copy', `${image.repository}:${tag}`, `${stripped}:${tag}`);
+    await crane(
+      'copy',
+      `${image.repository}:${tag.replace('.att', '.sig')}`,
+      `${stripped}:${tag.replace('.att', '.sig')}`,
     );
+    const manifest = JSON.parse(await crane('manifest', `${stripped}:${tag}`)) as SignatureManifest;
+    delete manifest.layers[0].annotations['dev.sigstore.cosign/bundle'];
+    const bytes = Buffer.from(JSON.stringify(manifest));
+    await scene.registry.putManifest(stripped, bytes, 'application/vnd.oci.image.manifest.v1+json', tag);
+    const byKey = (ctlog: object): object => ({
+      key: { data: key.publicPem },
+      source: [{ oci: stripped }],
+      attestations: [{ name: 'claim', predicateType: type }],
+      ctlog,
+    });
+    expect(await judge(image, byKey({ url: rekorUrl }))).to.equal('admitted');
+    expect(await judge(image, byKey({}))).to.include('it has no entry in a transparency log');
+  });
+
+  it('ctlog.trustRootRef and rfc3161timestamp.trustRootRef: other keys than keyless.trustRootRef', async () => {
+    const [logged, stamped] = [await push(), await push()];
+    const stamp = ['--timestamp-server-url', scene.stack.env['STACK_TSA_URL'] ?? ''];
+    await signKeyless(logged, tagKeyless());
+    await signKeyless(stamped, [...tagKeyless(), ...stamp]);
+    await putTrustRoot('whole', {});
+    await putTrustRoot('authority', { tLogs: [], timestampAuthorities: [] });
+    await putTrustRoot('witnesses', { certificateAuthorities: [], ctLogs: [] });
+    const identities = [{ issuer: scene.stack.issuer, subject: pipelineIdentity }];
+    for (const [field, image] of [
+      ['ctlog', logged],
+      ['rfc3161timestamp', stamped],
+    ] as const) {
+      const judgeBy = (own: string, more: object): Promise<string> =>
+        judge(image, { keyless: { identities, trustRootRef: own }, ...more });
+      const witnessed = (trustRootRef: string): object => ({ [field]: { trustRootRef } });
+      expect(await judgeBy('whole', witnessed('whole')), field).to.equal('admitted');
+      expect(await judgeBy('authority', witnessed('witnesses')), field).to.equal('admitted');
+      expect(await judgeBy('authority', witnessed('authority')), field).not.to.equal('admitted');
+      expect(await judgeBy('witnesses', witnessed('whole')), field).not.to.equal('admitted');
+      expect(await judgeBy('authority', witnessed('absent')), field).to.include(
+        'trustRootRef absent not found',
+      );
+    }
   });
 
   for (const signatureFormat of ['legacy', 'bundle']) {
     it(`keyless.ca-cert, signatureFormat ${signatureFormat}: Fulcio's own certificate admits, another does not`, async () => {
       const image = await push();
-      const { fulcioUrl, rekorUrl, trustedRoot, env } = scene.stack;
-      const layout =
-        signatureFormat === 'bundle'
-          ? ['--signing-config', env['STACK_SIGNING_CONFIG'] ?? '']
-          : [...tagLayout, '--fulcio-url', fulcioUrl, '--rekor-url', rekorUrl];
-      const token = ['--identity-token', await identityToken(controllerAccount)];
-      await cosign(['sign', '--yes', ...token, '--trusted-root', trustedRoot, ...layout, image.ref]);
+      const { env } = scene.stack;
+      const isBundle = signatureFormat === 'bundle';
+      await signKeyless(
+        image,
+        isBundle ? ['--signing-config', env['STACK_SIGNING_CONFIG'] ?? ''] : tagKeyless(),
+      );
       const identities = [{ issuer: scene.stack.issuer, subject: pipelineIdentity }];
       const byAuthority = (data: string): object => ({
         keyless: { 'ca-cert': { data }, identities },

@@ -47,6 +47,22 @@ describe('what an authority demands of evidence', () => {
     });
   }
 
+  it('is, with a log, that the last log of the trust root it names is asked, and then its address', async () => {
+    const url = 'https://rekor.example';
+    const last = roots['log']?.material.tlogs.at(-1)?.baseURL;
+    for (const [more, logs] of [
+      [{ ctlog: { url } }, [url]],
+      [{ ctlog: { trustRootRef: 'log', url } }, [last, url]],
+      [{ ctlog: { trustRootRef: 'log' } }, [last]],
+      [{ ctlog: {} }, undefined],
+      [{ ctlog: { url }, rfc3161timestamp: {} }, undefined],
+      [{}, undefined],
+    ] as const) {
+      const demands = await demandsOf({ name: 'a', keyless, ...more }, { evaluation: 'strict' }, source);
+      expect(demands.searchLogs).to.deep.equal(logs);
+    }
+  });
+
   it('is a signed certificate timestamp, unless the policy leaves it out', async () => {
     const strict = { evaluation: 'strict' } as const;
     const lax = { ...keyless, insecureIgnoreSCT: true };

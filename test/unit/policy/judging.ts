@@ -44,6 +44,8 @@ export interface JudgingOptions {
   readonly trustRoots?: Readonly<Record<string, TrustRoot>>;
   readonly noMatch?: JudgeParts['noMatch'];
   readonly storeFor?: NonNullable<JudgeParts['storeFor']>;
+  readonly evidence?: 'all' | 'enough';
+  readonly searchLog?: NonNullable<JudgeParts['searchLog']>;
 }
 
 /** A ClusterImagePolicy with these authorities for every image of registry.example. */
@@ -68,6 +70,8 @@ export async function judge(
     trustRoots = {},
     noMatch = 'deny',
     storeFor,
+    evidence = 'all',
+    searchLog,
   }: JudgingOptions = {},
 ): Promise<ImageJudgement> {
   const references: PolicyReferences = {
@@ -93,8 +97,10 @@ export async function judge(
     store,
     clock: systemClock,
     noMatch,
+    evidence,
     signal: soon(),
     ...(storeFor === undefined ? {} : { storeFor }),
+    ...(searchLog === undefined ? {} : { searchLog }),
   });
 }
 

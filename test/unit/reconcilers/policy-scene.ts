@@ -84,6 +84,8 @@ export class PolicyScene {
   readonly roots = new Map<string, TrustRoot | AppError>();
   /** Each loading of a TrustRoot waits for it. */
   beforeLoading: Promise<undefined> | undefined;
+  /** Each fetching of a remote policy waits for it. */
+  beforeFetching: Promise<undefined> | undefined;
   defaultTrustRoot: PolicyFollowerParts['defaultTrustRoot'] = () => Promise.resolve(trustRootOf('default'));
   readonly #stop = new AbortController();
   readonly #running: Promise<void>[] = [];
@@ -103,7 +105,10 @@ export class PolicyScene {
         },
       }),
       defaultTrustRoot: this.defaultTrustRoot,
-      fetchRemotePolicy: ({ url }) => answer(this.outside.get(url) ?? passing(`${url} is away`)),
+      fetchRemotePolicy: async ({ url }) => {
+        await this.beforeFetching;
+        return answer(this.outside.get(url) ?? passing(`${url} is away`));
+      },
       findKmsKey: (uri) => answer(this.outside.get(uri) ?? passing(`${uri} is away`)),
       events: { record: (notice) => this.events.push(notice) },
       metrics: { faultOccurred: () => undefined },

@@ -131,12 +131,22 @@ describe('buildCosignSignStatement', () => {
 
 describe('buildCycloneDxStatement', () => {
   it('has the BOM as predicate', () => {
-    const bom = { bomFormat: 'CycloneDX', specVersion: '1.6' };
-    expect(buildCycloneDxStatement(good.subject, bom)).to.deep.equal({
+    const bom = Buffer.from('{"specVersion": "1.6", "bomFormat":"CycloneDX"}');
+    const encoded = encodeStatement(buildCycloneDxStatement(good.subject, bom));
+    expect(parseStatement(encoded)).to.deep.equal({
       _type: 'https://in-toto.io/Statement/v0.1',
       subject: good.subject,
       predicateType: 'https://cyclonedx.org/bom',
-      predicate: bom,
+      predicate: { specVersion: '1.6', bomFormat: 'CycloneDX' },
     });
+  });
+
+  it('keeps the bytes of the BOM, and is else as canonical as any statement', () => {
+    const bom = Buffer.from('{"a":1}');
+    const encoded = encodeStatement(buildCycloneDxStatement(good.subject, bom));
+    const { _type, subject, predicateType } = buildCycloneDxStatement(good.subject, bom);
+    expect(encoded.toString()).to.equal(
+      encodeStatement({ _type, subject, predicateType, predicate: { a: 1 } }).toString(),
+    );
   });
 });

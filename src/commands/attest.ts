@@ -1,0 +1,68 @@
+import { Command } from 'commander';
+import { planArtifacts } from '../attestation/plan-artifacts.ts';
+import { parseRepository } from '../model/image-reference.ts';
+import { systemClock } from '../telemetry/system-clock.ts';
+import { kindOf, statementOf } from './attest/attested-statement.ts';
+import type { CommandContext } from './command-context.ts';
+import type { SigningFlags } from './local/local-flags.ts';
+import { attachSigned, layoutsOf, resolveImages } from './sign/attached-signing.ts';
+import { formatAttached, tagWarning } from './sign/sign-output.ts';
+import { readBlob } from './wiring/input-file.ts';
+import { formatOutput, outputOption } from './wiring/output-format.ts';
+import type { OutputFormat } from './wiring/output-format.ts';
+import { addSigningOptions } from './wiring/signing-options.ts';
+import { openUserRegistries, pinImage } from './wiring/user-images.ts';
+import { openUserSigning } from './wiring/user-signing.ts';
+
+interface AttestFlags extends SigningFlags {
+  readonly predicate: string;
+  readonly type: string;
+  readonly output: OutputFormat;
+}
+
+/** `chainwright attest`. */
+export function attestCommand(context: CommandContext): Command {
+  const command = new Command('attest')
+    .description('attest something of an image: sign a statement, log it and attach it')
+    .argument('<image>', 'HOST/PATH@sha256:HEX, or HOST/PATH:TAG')
+    .requiredOption('--predicate <file>', 'what is attested, JSON; - for standard input')
+    .option('--type <type>', 'slsaprovenance, cyclonedx, spdxjson, vuln ... or a URI', 'custom')
+    .addOption(outputOption());
+  return addSigningOptions(command)
+    .addHelpText(
+      'after',
+      `
+What the same signer attested before, with the same content, is left as it is; a predicate of --type custom holds the time
+and is new each time.
+
+Examples:
+  chainwright attest --predicate bom.json --type cyclonedx --identity-token token.jwt IMAGE@sha256:HEX
+  chainwright attest --predicate scan.json --type vuln --key cosign.key IMAGE@sha256:HEX`,
+    )
+    .action(async (image: string, flags: AttestFlags) => {
+      await runAttest(image, flags, context);
+    });
+}
+
+async function runAttest(image: string, flags: AttestFlags, context: CommandContext): Promise<void> {
+  const { environment, signal } = context;
+  const predicate = await readBlob(flags.predicate, { signal });
+  await using closing = new AsyncDisposableStack();
+  const signing = await openUserSigning(flags, { ...context, closing });
+  const { settings, dispatchers } = signing;
+  const store = openUserRegistries(settings, { dispatchers, environment });
+  const pinned = await pinImage(image, store, signal);
+  process.stderr.write(tagWarning(image, pinned));
+  const images = await resolveImages(pinned, store, { recursive: false, signal });
+  const statement = statementOf(pinned, { type: flags.type, predicate, now: systemClock.now() });
+  const { repository } = settings.storage;
+  const artifacts = planArtifacts({
+    images,
+    statements: [{ kind: kindOf(statement), statement, images, isKeptOnRun: false }],
+    signImages: false,
+    layouts: layoutsOf(settings),
+    evidenceRepository: repository === undefined ? undefined : parseRepository(repository),
+  });
+  const attached = await attachSigned(artifacts, signing, { store, signal });
+  process.stdout.write(formatOutput(attached, flags.output, () => formatAttached(attached)));
+}

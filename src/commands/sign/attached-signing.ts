@@ -1,0 +1,103 @@
+import { ArtifactProgress } from '../../attestation/artifact-progress.ts';
+import type { SignedProgress } from '../../attestation/artifact-progress.ts';
+import { OwnEvidence } from '../../attestation/own-evidence.ts';
+import type { PlannedArtifact } from '../../attestation/planned-artifact.ts';
+import { resolveSubjects } from '../../attestation/resolve-subjects.ts';
+import type { ResolvedImage } from '../../attestation/resolve-subjects.ts';
+import { logArtifact, signArtifact } from '../../attestation/signed-artifact.ts';
+import { storeEvidence } from '../../attestation/store-evidence.ts';
+import { surveyEvidence } from '../../attestation/survey-evidence.ts';
+import { splitDigest } from '../../model/digest.ts';
+import { formatRepository } from '../../model/image-reference.ts';
+import type { PinnedImage } from '../../model/image-reference.ts';
+import type { EvidenceLayout } from '../../model/signing-record.ts';
+import type { ImageStore } from '../../registry/image-store.ts';
+import type { Settings } from '../../settings/settings-schema.ts';
+import { systemClock } from '../../telemetry/system-clock.ts';
+import { openUserLog } from '../wiring/user-log.ts';
+import type { UserSigning } from '../wiring/user-signing.ts';
+
+/** Where one piece of evidence came to lie. */
+export interface AttachedEvidence {
+  readonly kind: string;
+  readonly subject: string;
+  /** `HOST/PATH@DIGEST` by layout. */
+  readonly refs: readonly { readonly layout: string; readonly ref: string }[];
+  readonly logIndex?: number;
+  /** False if all of it was there. */
+  readonly isNew: boolean;
+}
+
+/** What of the settings decides where evidence goes. */
+export function layoutsOf({ storage: { layouts } }: Settings): readonly EvidenceLayout[] {
+  return [...(layouts.tags ? (['tag'] as const) : []), ...(layouts.referrers ? (['referrer'] as const) : [])];
+}
+
+/**
+ * The image with what signing takes of it; the platforms of an image index follow it if they are wanted, too. Throws
+ * ERR_SUBJECT_ABSENT, ERR_SUBJECT_UNREADABLE, and what the registry throws.
+ */
+export async function resolveImages(
+  pinned: PinnedImage,
+  store: ImageStore,
+  { recursive, signal }: { readonly recursive: boolean; readonly signal: AbortSignal },
+): Promise<readonly ResolvedImage[]> {
+  const { algorithm, hex } = splitDigest(pinned.digest);
+  const subject = {
+    name: formatRepository(pinned.repository),
+    digest: { [algorithm]: hex },
+    image: pinned,
+    sources: [],
+  };
+  const { images, faults } = await resolveSubjects([subject], store, { signal });
+  const [fault] = faults;
+  if (fault !== undefined) throw fault;
+  return recursive ? images : images.slice(0, 1);
+}
+
+/**
+ * Signs, logs and stores what is missing of the artifacts, as the controller does: evidence of the same signer and content
+ * that is there is left as it is. Throws the first fault.
+ */
+export async function attachSigned(
+  artifacts: readonly PlannedArtifact[],
+  { settings, dispatchers, signer, trustRoot }: UserSigning,
+  { store, signal }: { readonly store: ImageStore; readonly signal: AbortSignal },
+): Promise<readonly AttachedEvidence[]> {
+  const isLogged = settings.log.enabled;
+  const log = isLogged ? openUserLog(settings, { dispatchers, trustRoot }) : undefined;
+  const evidence = new OwnEvidence({ trustRoot, isLogged, clock: systemClock });
+  const key = await signer.acquire({ signal });
+  const progress = artifacts.map((planned) => new ArtifactProgress(planned, undefined));
+  await surveyEvidence(progress, store, { evidence, key, signal });
+  const missing = progress.filter(({ isWanted }) => isWanted);
+  const signed = await Promise.all(
+    missing.map(async (one): Promise<SignedProgress> => {
+      const artifact = await signArtifact(one.planned, key);
+      if (log === undefined) return { progress: one, artifact };
+      const logged = await logArtifact(artifact, log, { signal });
+      if (logged.entry !== undefined) one.noteEntry(logged.entry.recorded);
+      return { progress: one, artifact: logged };
+    }),
+  );
+  const parts = { evidence, metrics: { artifactSigned, logEntryAppended, pushed, stageTook } };
+  await storeEvidence(signed, store, { parts, key, completedAt: systemClock.now(), signal });
+  const fault = progress.find((one) => one.fault !== undefined)?.fault;
+  if (fault !== undefined) throw fault;
+  return progress.map((one) => toAttached(one, missing.includes(one)));
+}
+
+function toAttached(progress: ArtifactProgress, isNew: boolean): AttachedEvidence {
+  const { kind, subject, entry, destinations } = progress.toRecorded();
+  return {
+    kind,
+    subject,
+    refs: destinations.map(({ layout, ref }) => ({ layout, ref })),
+    ...(entry === undefined ? {} : { logIndex: entry.logIndex }),
+    isNew,
+  };
+}
+
+// A command that ends has nobody who reads its metrics.
+const nothing = (): void => undefined;
+const [artifactSigned, logEntryAppended, pushed, stageTook] = [nothing, nothing, nothing, nothing];

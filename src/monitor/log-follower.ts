@@ -1,0 +1,151 @@
+import { AppError, isAppError } from '../model/errors.ts';
+import { emptyRange, extendRange, rootOfRange } from '../transparency/compact-range.ts';
+import type { TreeHead } from '../transparency/consistency-proof.ts';
+import { hashLeaf } from '../transparency/merkle-proof.ts';
+import type { ListedEntry } from '../transparency/rekor-v1-entry.ts';
+import type { LogShard, RekorV1Reader } from '../transparency/rekor-v1-reader.ts';
+import type { LogPosition } from './monitor-state.ts';
+
+/** Entries that are shown to be in the log, and where the follower stands after them. */
+export interface FollowedEntries {
+  readonly entries: readonly ListedEntry[];
+  readonly position: LogPosition;
+  /** Entries that the log has beyond these. */
+  readonly behind: number;
+}
+
+interface CallOptions {
+  readonly signal: AbortSignal;
+}
+
+type Reader = Pick<RekorV1Reader, 'url' | 'shards' | 'proveConsistency' | 'readEntries' | 'rangeUpTo'>;
+
+const entriesPerStep = 1000;
+
+/** Where to begin in a log that was not followed before: at an index, or at its end. Throws as the reader does. */
+export async function beginAt(
+  reader: Reader,
+  startIndex: number | undefined,
+  options: CallOptions,
+): Promise<LogPosition> {
+  const shards = await reader.shards(options);
+  const shard = shards.findLast(({ firstIndex }) => startIndex === undefined || firstIndex <= startIndex);
+  if (shard === undefined) throw forked(reader.url, 'it has no tree');
+  const { treeId, firstIndex, checkpoint } = shard;
+  const size = Number(checkpoint.treeSize);
+  const place = Math.min(startIndex === undefined ? size : startIndex - firstIndex, size);
+  const range = await reader.rangeUpTo(shard, place, options);
+  return { treeId, firstIndex, range, head: headOf(shard) };
+}
+
+/**
+ * Follows a log from a position on: first the log proves that it was only appended to, then its entries are given in
+ * order, each step once they are shown to be what the log signed. Throws ERR_LOG_CONSISTENCY, ERR_MONITOR_SHRANK,
+ * ERR_LOG_ENTRY_MISSING, and what the reader throws.
+ */
+export async function* follow(
+  reader: Reader,
+  from: LogPosition,
+  options: CallOptions,
+): AsyncGenerator<FollowedEntries, void, undefined> {
+  const shards = await reader.shards(options);
+  const at = shards.findIndex(({ treeId }) => treeId === from.treeId);
+  const first = shards[at];
+  if (first?.firstIndex !== from.firstIndex) {
+    throw forked(reader.url, `its tree ${from.treeId} is gone, or has another place`);
+  }
+  if (await isOutdated(reader, first, from.head, options)) return;
+  let position: LogPosition = { ...from, head: headOf(first) };
+  yield { entries: [], position, behind: behindOf(position, shards) };
+  for (const shard of shards.slice(at)) {
+    if (shard !== first) {
+      const { treeId, firstIndex } = shard;
+      position = { treeId, firstIndex, range: emptyRange, head: headOf(shard) };
+    }
+    while (position.range.size < shard.checkpoint.treeSize) {
+      const step = await readStep(reader, position, options);
+      ({ position } = step);
+      yield { ...step, behind: behindOf(position, shards) };
+    }
+  }
+}
+
+/**
+ * True if the log shows an earlier state than the known one, of which the known one is still shown to be the
+ * continuation: another server answered, which lags behind.
+ */
+async function isOutdated(
+  reader: Reader,
+  shard: LogShard,
+  known: TreeHead,
+  options: CallOptions,
+): Promise<boolean> {
+  const shown = headOf(shard);
+  if (shown.treeSize >= known.treeSize) {
+    await reader.proveConsistency(shard.treeId, [known, shown], options);
+    return false;
+  }
+  try {
+    await reader.proveConsistency(shard.treeId, [shown, known], options);
+    return true;
+  } catch (error) {
+    if (!isAppError(error) || error.code === 'ERR_LOG_UNREACHABLE') throw error;
+    throw new AppError(
+      'ERR_MONITOR_SHRANK',
+      `${reader.url} signed ${known.treeSize} entries in tree ${shard.treeId}, and now ${shown.treeSize}`,
+      { kind: 'permanent', object: reader.url, remedy: mistrust, cause: error },
+    );
+  }
+}
+
+async function readStep(
+  reader: Reader,
+  position: LogPosition,
+  options: CallOptions,
+): Promise<Omit<FollowedEntries, 'behind'>> {
+  const { treeId, firstIndex, range, head } = position;
+  const start = firstIndex + Number(range.size);
+  const count = Math.min(entriesPerStep, Number(head.treeSize - range.size));
+  const entries = await reader.readEntries(start, count, options);
+  const next = extendRange(
+    range,
+    entries.map(({ body }) => hashLeaf(body)),
+  );
+  try {
+    // The root of all entries up to here must be part of what the log signed: then each of them is, in its place.
+    await reader.proveConsistency(treeId, [toHead(next), head], options);
+  } catch (error) {
+    if (!isAppError(error) || error.code !== 'ERR_LOG_CONSISTENCY') throw error;
+    throw forked(
+      reader.url,
+      `what it gives as its entries ${start} to ${start + count - 1} is not what it signed`,
+      error,
+    );
+  }
+  return { entries, position: { ...position, range: next } };
+}
+
+function toHead(range: LogPosition['range']): TreeHead {
+  return { treeSize: range.size, rootHash: rootOfRange(range) };
+}
+
+function headOf({ checkpoint: { treeSize, rootHash } }: LogShard): TreeHead {
+  return { treeSize, rootHash };
+}
+
+function behindOf({ firstIndex, range }: LogPosition, shards: readonly LogShard[]): number {
+  const last = shards.at(-1);
+  const end = last === undefined ? 0 : last.firstIndex + Number(last.checkpoint.treeSize);
+  return Math.max(0, end - firstIndex - Number(range.size));
+}
+
+const mistrust = 'Do not trust the log until its operator has explained this.';
+
+function forked(log: string, why: string, cause?: unknown): AppError {
+  return new AppError('ERR_LOG_CONSISTENCY', `${log} is not the log that it was: ${why}`, {
+    kind: 'permanent',
+    object: log,
+    remedy: mistrust,
+    cause,
+  });
+}

@@ -1,0 +1,70 @@
+import { expect } from 'chai';
+import { hashLeaf } from '../../../src/transparency/merkle-proof.ts';
+import { readEntry } from '../../../src/monitor/read-entry.ts';
+import type { ReadEntry } from '../../../src/monitor/read-entry.ts';
+import { isWatched } from '../../../src/monitor/watched-signers.ts';
+import type { WatchedSigners } from '../../../src/monitor/watched-signers.ts';
+import { exactly, matching } from '../../../src/signing/certificate-identity.ts';
+import { entryOf, newCertificate, newKey, newPayload } from './entries.ts';
+
+const subject = 'https://example.internal/namespaces/ci/serviceaccounts/signer';
+const issuer = 'https://example.internal';
+const read = (body: Buffer): ReadEntry =>
+  readEntry({ body, uuid: hashLeaf(body).toString('hex'), logIndex: 1, integratedTime: 2 });
+const watched = (parts: Partial<WatchedSigners>): WatchedSigners => ({
+  subjects: [],
+  issuer: undefined,
+  fingerprints: new Set(),
+  ...parts,
+});
+
+describe('readEntry', () => {
+  for (const kind of ['hashedrekord', 'dsse', 'intoto'] as const) {
+    it(`finds payload and signer of an entry of kind ${kind}`, async () => {
+      const [payload, signer] = [newPayload(), await newCertificate(subject, issuer)];
+      const { verifiers, ...entry } = read(entryOf(kind, payload, signer));
+      expect(entry).to.include({ kind, payloadDigest: payload });
+      expect(verifiers.map(({ fingerprint }) => fingerprint)).to.deep.equal([signer.fingerprint]);
+      expect(verifiers[0]?.certificate).to.deep.include({ subjects: [subject], issuer });
+    });
+  }
+
+  it('finds the signer, and no payload, in an entry of a kind that it does not know', async () => {
+    const signer = await newCertificate(subject, issuer);
+    const { payloadDigest, verifiers } = read(entryOf('unknown', newPayload(), signer));
+    expect(payloadDigest).to.equal(undefined);
+    expect(verifiers.map(({ fingerprint }) => fingerprint)).to.deep.equal([signer.fingerprint]);
+  });
+
+  it('finds bare keys', () => {
+    const key = newKey();
+    expect(read(entryOf('dsse', newPayload(), key)).verifiers).to.deep.equal([
+      { fingerprint: key.fingerprint },
+    ]);
+  });
+
+  it('takes entries that are nothing it can read', () => {
+    const broken = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----';
+    for (const text of ['', 'not json', '[]', '{"kind":7}', JSON.stringify({ kind: 'dsse', spec: broken })]) {
+      expect(read(Buffer.from(text)).verifiers).to.deep.equal([]);
+    }
+  });
+});
+
+describe('isWatched', () => {
+  it('tells identities exactly or by an expression, with or without their issuer', async () => {
+    const [verifier] = read(entryOf('dsse', newPayload(), await newCertificate(subject, issuer))).verifiers;
+    const cases: [Partial<WatchedSigners>, boolean][] = [
+      [{ subjects: [exactly(subject)] }, true],
+      [{ subjects: [exactly(`${subject}x`)] }, false],
+      [{ subjects: [exactly('nobody'), matching('/serviceaccounts/sign')] }, true],
+      [{ subjects: [exactly(subject)], issuer: exactly(issuer) }, true],
+      [{ subjects: [exactly(subject)], issuer: exactly('https://other.example') }, false],
+      [{ issuer: exactly(issuer) }, false],
+      [{ fingerprints: new Set([verifier!.fingerprint]) }, true],
+      [{}, false],
+    ];
+    for (const [signers, expected] of cases)
+      expect(isWatched(watched(signers), verifier!)).to.equal(expected);
+  });
+});
