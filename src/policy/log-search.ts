@@ -54,10 +54,12 @@ export function proposalFor(
   }
   const { payload, signature } = material;
   const payloadSha256 = hash('sha256', payload);
-  const algorithm = [hashFor(publicKey), 'sha256' as const].find(
-    (one) => one !== undefined && isSignatureValid(publicKey, payload, signature, one),
+  const own = hashFor(publicKey);
+  if (own === undefined) return undefined;
+  const algorithm = ([own, 'sha256'] as const).find((one) =>
+    isSignatureValid(publicKey, payload, signature, one),
   );
-  if (algorithm === undefined || hashFor(publicKey) === undefined) return undefined;
+  if (algorithm === undefined) return undefined;
   const digest = { algorithm, hex: hash(algorithm, payload) };
   return { kind: 'hashedrekord', payloadSha256, digest, signature, verifierPem };
 }

@@ -8,6 +8,9 @@ const aboutIndex =
 const ofAnotherLog =
   'The transparency log that vouches for it is not the one that is trusted here: check the trust root, or sign it again.';
 
+const silentLog =
+  'The transparency log that the policy names gives no usable answer: try again soon, and if it lasts ask whoever keeps it.';
+
 const byCode: ReadonlyMap<string, string> = new Map([
   [
     'ERR_VERIFY_IDENTITY',
@@ -24,6 +27,9 @@ const byCode: ReadonlyMap<string, string> = new Map([
   ['ERR_VERIFY_LOG_MISSING', 'Sign it with an entry in the transparency log: the pipeline does.'],
   ...['ERR_VERIFY_SET', 'ERR_VERIFY_CHECKPOINT', 'ERR_VERIFY_INCLUSION_PROOF'].map(
     (code) => [code, ofAnotherLog] as const,
+  ),
+  ...['ERR_LOG_UNREACHABLE', 'ERR_LOG_UNAVAILABLE', 'ERR_LOG_ANSWER'].map(
+    (code) => [code, silentLog] as const,
   ),
   [
     'ERR_VERIFY_LOG_ENTRY',

@@ -135,7 +135,18 @@ describe('the webhook before a real registry', () => {
     parts.defer(() => events.close({ deadlineMs: 1000 }));
     const searchLog = (): Promise<never> => Promise.reject(new Error('no log is asked here'));
     server = await startAdmission(
-      { settings, register, engine, stores, searchLog, events, metrics, namespace: 'system', clock, log: silentLog },
+      {
+        settings,
+        register,
+        engine,
+        stores,
+        searchLog,
+        events,
+        metrics,
+        namespace: 'system',
+        clock,
+        log: silentLog,
+      },
       { ...leaf, authorityPem: authority.certificatePem },
     );
     agent = new Agent({ connect: { ca: authority.certificatePem } });

@@ -162,6 +162,7 @@ describe('evidence without its log entry', () => {
     expect(reasonOf(await judgeBy(pinned, away, { ctlog }))).to.match(
       /^ERR_LOG_UNREACHABLE http:\/\/127\.0\.0\.1:1\//,
     );
+    expect((await judgeBy(pinned, answering(503, {}))).nextStep).to.include('gives no usable answer');
     expect(reasonOf(await judgeBy(pinned, answering(503, {})))).to.match(
       /^ERR_LOG_UNAVAILABLE http:\/\/rekor\.example/,
     );
