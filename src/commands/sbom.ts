@@ -4,6 +4,8 @@ import type { BomGenerator } from '../sbom/bom-generator.ts';
 import type { GeneratedBom } from '../sbom/generate-bom.ts';
 import { writeIndexBom } from '../sbom/index-bom.ts';
 import type { LayerSource } from '../sbom/layer-source.ts';
+import { readEnvironment } from '../settings/environment.ts';
+import { sbomDefaults } from '../settings/sbom-defaults.ts';
 import type { Settings } from '../settings/settings-schema.ts';
 import type { CommandContext } from './command-context.ts';
 import { formatBomTable } from './sbom/bom-table.ts';
@@ -13,7 +15,7 @@ import type { MeantImages } from './sbom/image-sources.ts';
 import { parsePlatformChoice } from './sbom/platform-choice.ts';
 import { createProgressDisplay } from './sbom/progress-bar.ts';
 import { bomSettingsOf, createBomGenerator } from './wiring/sbom.ts';
-import { readSettings } from './wiring/settings.ts';
+import type { SbomSettings } from './wiring/sbom.ts';
 import { packageVersion } from './wiring/version.ts';
 
 interface SbomFlags {
@@ -62,13 +64,18 @@ async function runSbom(
 ): Promise<void> {
   const address = parseImageAddress(image);
   const choice = parsePlatformChoice(platform);
-  const { settings } = await readSettings({ configFile: config, environment });
+  const readAll = async (): Promise<Settings> => {
+    const { readSettings } = await import('./wiring/settings.ts');
+    return (await readSettings({ configFile: config, environment })).settings;
+  };
+  const isSilent = config === undefined && readEnvironment(environment).names.size === 0;
+  const settings = isSilent ? { sbom: sbomDefaults } : await readAll();
   await using closing = new AsyncDisposableStack();
   const generator = closing.use(createBomGenerator(settings, packageVersion()));
   // What speaks to registries takes a quarter of a second to load: not for files.
   const openRegistry = async (): Promise<ImageStore> => {
     const { openUserRegistry } = await import('./sbom/user-registry.ts');
-    return openUserRegistry(closing, { settings, environment });
+    return openUserRegistry(closing, { settings: await readAll(), environment });
   };
   const meant = await openImages(address, { platform: choice, openRegistry, signal });
   const { bom, digest } = await makeBom(meant, generator, settings, signal);
@@ -82,7 +89,7 @@ async function runSbom(
 async function makeBom(
   { name, index, sources }: MeantImages,
   generator: BomGenerator,
-  settings: Settings,
+  settings: SbomSettings,
   signal: AbortSignal,
 ): Promise<{ readonly bom: GeneratedBom; readonly digest: string }> {
   const platforms: GeneratedBom[] = [];

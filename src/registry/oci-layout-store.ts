@@ -31,6 +31,8 @@ import type {
 } from './image-store.ts';
 import type { TagState } from './tag-editor.ts';
 
+/** Of one read: Node's 64 KiB cost a layer's reader a twentieth more CPU, 256 KiB memory. */
+const readBytes = 128 * 1024;
 const refName = 'org.opencontainers.image.ref.name';
 
 /**
@@ -85,11 +87,14 @@ class LayoutStore implements ImageStore {
   async openBlob(_repository: Repository, blob: BlobKey, { signal }: CallOptions): Promise<BlobStream> {
     signal.throwIfAborted();
     if ((await this.#folder.findBlobSize(blob.digest)) === undefined) throw blobAbsent(blob.digest);
-    return verifyStream(createReadStream(this.#folder.blobPath(blob.digest), { signal }), {
-      blob,
-      object: blob.digest,
-      translate: (error) => fromRegistryFault(error, blob.digest),
-    });
+    return verifyStream(
+      createReadStream(this.#folder.blobPath(blob.digest), { signal, highWaterMark: readBytes }),
+      {
+        blob,
+        object: blob.digest,
+        translate: (error) => fromRegistryFault(error, blob.digest),
+      },
+    );
   }
 
   async getBlob(

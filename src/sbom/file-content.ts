@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
 import { messageOf } from '../model/errors.ts';
 import { readWhole } from './cataloguer.ts';
+import { freeWhole } from './decompression.ts';
 import type { ContentDigests, FactStream, FileStat, WholeFileRule } from './cataloguer.ts';
 import type { FileFact } from './file-tree.ts';
 import type { RuleIndex, RuleMatch } from './rule-index.ts';
@@ -15,8 +16,17 @@ export class ScratchBuffer {
 
   /** At least `bytes` long; what the last caller left in it is lost. */
   take(bytes: number): Buffer {
-    if (this.#buffer.length < bytes) this.#buffer = Buffer.allocUnsafeSlow(Math.max(bytes, 64 * 1024));
+    if (this.#buffer.length < bytes) {
+      this.free();
+      this.#buffer = Buffer.allocUnsafeSlow(Math.max(bytes, 64 * 1024));
+    }
     return this.#buffer;
+  }
+
+  /** Gives the memory back at once. */
+  free(): void {
+    freeWhole(this.#buffer);
+    this.#buffer = Buffer.alloc(0);
   }
 }
 

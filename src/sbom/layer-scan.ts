@@ -122,6 +122,7 @@ export class LayerScan {
 
   /** What the layer did, once it has been read. */
   finish(uncompressedBytes: number): LayerDelta {
+    this.#scratch.free();
     for (const link of [...this.#pending.values()].flat()) {
       this.#keep(link.path, gapsOf(link.matches, 'a hard link whose target is not in its layer'));
     }

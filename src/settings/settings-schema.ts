@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { address, duration, filePath, namespaceName, objectName, repositoryName } from './field-schemas.ts';
+import { sbomDefaults } from './sbom-defaults.ts';
 import { telemetrySchema } from './telemetry-schema.ts';
 import { webhookSchema } from './webhook-schema.ts';
 
@@ -142,7 +143,7 @@ const sbom = z.strictObject({
     .int()
     .min(65_536)
     .max(33_554_432)
-    .default(2_097_152)
+    .default(sbomDefaults.maxBytes)
     .describe(
       'Largest SBOM in bytes; a larger one is written with less detail, and refused if that does not suffice. Public logs refuse entries of a few MiB.',
     ),
@@ -150,7 +151,7 @@ const sbom = z.strictObject({
     .int()
     .min(1)
     .max(16)
-    .default(2)
+    .default(sbomDefaults.concurrency)
     .describe('Images catalogued at once; each takes up to 150 MiB.'),
   builderClaims: z
     .enum(['ignore', 'attest'])

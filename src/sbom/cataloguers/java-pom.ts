@@ -1,4 +1,5 @@
-import { XMLParser } from 'fast-xml-parser';
+import { createRequire } from 'node:module';
+import type * as FastXml from 'fast-xml-parser';
 import { asArray, asObject, asText, defined, textOf } from './formats/json-fields.ts';
 import type { JsonObject } from './formats/json-fields.ts';
 
@@ -37,6 +38,8 @@ export function parsePomProperties(content: Uint8Array): MavenPom | undefined {
  * malformed XML.
  */
 export function parsePomXml(content: Uint8Array): MavenPom | undefined {
+  // Not imported: it takes 5 MB, and most images hold no pom.
+  const { XMLParser } = createRequire(import.meta.url)('fast-xml-parser') as typeof FastXml;
   const parser = new XMLParser({ processEntities: false, parseTagValue: false, ignoreAttributes: true });
   const project = asObject(asObject(parser.parse(textOf(content)))['project']);
   const parent = asObject(project['parent']);

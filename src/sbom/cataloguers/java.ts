@@ -10,7 +10,7 @@ import type { JavaName, RequiredGroups } from './java-naming.ts';
 import type { MavenPom } from './java-pom.ts';
 
 /** Archives up to this size are read in memory; of larger ones only an entry at a time is kept. */
-const maxArchiveBytes = 16 * 1024 * 1024;
+const maxArchiveBytes = 8 * 1024 * 1024;
 
 /**
  * Java archives, those nested in them, and what was shaded into them. Coordinates come from the Maven files inside,

@@ -1,5 +1,5 @@
 /** Programs up to this many bytes are held in memory and read as a whole; larger ones only if their end calls for it. */
-export const heldElfBytes = 16 * 1024 * 1024;
+export const heldElfBytes = 8 * 1024 * 1024;
 
 /** The names of its sections stand at the very end of a file, before or behind the table that refers to them. */
 const tailBytes = 64 * 1024;

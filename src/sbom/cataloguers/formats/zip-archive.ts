@@ -27,6 +27,8 @@ const centralBytes = 46;
 const localBytes = 30;
 const maxCommentBytes = 0xffff;
 const unset32 = 0xffffffff;
+const minChunkBytes = 64;
+const maxChunkBytes = 1024 * 1024;
 
 interface Directory {
   readonly entries: number;
@@ -80,10 +82,16 @@ export function isZipArchive(content: Uint8Array): boolean {
 }
 
 /** Uncompressed content of an entry's `data`. Throws if it is larger than `maxBytes` or of an unknown method. */
-export function unpack(entry: Pick<ZipEntry, 'name' | 'method'>, data: Buffer, maxBytes: number): Buffer {
+export function unpack(
+  entry: Pick<ZipEntry, 'name' | 'method' | 'size'>,
+  data: Buffer,
+  maxBytes: number,
+): Buffer {
   if (entry.method === 0) return data;
   if (entry.method !== 8) throw new Error(`${entry.name} has compression method ${entry.method}`);
-  return inflateRawSync(data, { maxOutputLength: Math.max(1, maxBytes) });
+  // One piece of output for most entries, if their headers tell the truth.
+  const chunkSize = Math.min(Math.max(minChunkBytes, entry.size + 1), maxChunkBytes);
+  return inflateRawSync(data, { chunkSize, maxOutputLength: Math.max(1, maxBytes) });
 }
 
 function findDirectory(bytes: Buffer): Directory {

@@ -1,3 +1,4 @@
+import { freeWhole } from '../../decompression.ts';
 import { unpack } from './zip-archive.ts';
 
 /** What to do with the entries of an archive that passes by. */
@@ -13,8 +14,10 @@ export interface ZipVisitor {
 interface Entry {
   readonly name: string;
   readonly method: number;
-  /** Undefined: told only behind the data, by a descriptor. */
-  readonly size: number | undefined;
+  /** Of its data; undefined: told only behind them, by a descriptor. */
+  readonly dataSize: number | undefined;
+  /** Uncompressed, by the header. */
+  readonly size: number;
   readonly maxBytes: number | undefined;
 }
 
@@ -51,9 +54,13 @@ export class ZipStream {
 
   push(chunk: Uint8Array): void {
     if (this.#isDone) return;
-    this.#pending = Buffer.concat([this.#pending, chunk]);
+    const isAlone = this.#pending.length === 0;
+    this.#pending = isAlone
+      ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+      : Buffer.concat([this.#pending, chunk]);
     let isMoving = true;
     while (isMoving) isMoving = this.#step();
+    if (isAlone) this.#pending = Buffer.from(this.#pending);
   }
 
   /** True if these bytes hold an archive at all. Throws if it broke off. */
@@ -65,7 +72,7 @@ export class ZipStream {
   /** One step; false if more bytes are needed. */
   #step(): boolean {
     if (this.#entry === undefined) return this.#isStarted ? this.#readHeader() : this.#skipPrefix();
-    return this.#entry.size === undefined ? this.#findDescriptor() : this.#takeData(this.#entry.size);
+    return this.#entry.dataSize === undefined ? this.#findDescriptor() : this.#takeData(this.#entry.dataSize);
   }
 
   #skipPrefix(): boolean {
@@ -98,7 +105,8 @@ export class ZipStream {
     this.#entry = {
       name,
       method: bytes.readUInt16LE(8),
-      size: sizeIn(bytes, nameEnd, end),
+      dataSize: dataSizeIn(bytes, nameEnd, end),
+      size: bytes.readUInt32LE(22),
       maxBytes: this.#visitor.wanted(name),
     };
     this.#consume(end);
@@ -145,7 +153,7 @@ export class ZipStream {
 
   #finish(): void {
     const entry = this.#entry;
-    const data = this.#kept;
+    const [first = Buffer.alloc(0), ...others] = this.#kept;
     const isWhole = this.#keptBytes === this.#passed;
     const isKept = entry?.maxBytes !== undefined && this.#keptBytes <= entry.maxBytes && isWhole;
     this.#entry = undefined;
@@ -155,7 +163,9 @@ export class ZipStream {
     if (entry?.maxBytes === undefined) return;
     try {
       if (!isKept) throw new Error(`${entry.name} is larger than ${entry.maxBytes} bytes`);
-      this.#visitor.visit(entry.name, unpack(entry, Buffer.concat(data), entry.maxBytes));
+      const data = others.length === 0 ? first : joined([first, ...others]);
+      this.#visitor.visit(entry.name, unpack(entry, data, entry.maxBytes));
+      freeWhole(data);
     } catch (error) {
       this.#visitor.miss(entry.name, error);
     }
@@ -166,8 +176,15 @@ export class ZipStream {
   }
 }
 
+/** The parts as one, which are freed. */
+function joined(parts: readonly Buffer[]): Buffer {
+  const whole = Buffer.concat(parts);
+  for (const part of parts) freeWhole(part);
+  return whole;
+}
+
 /** Size of the data behind a local header; a ZIP64 field holds it where 32 bits do not. */
-function sizeIn(bytes: Buffer, extraStart: number, extraEnd: number): number | undefined {
+function dataSizeIn(bytes: Buffer, extraStart: number, extraEnd: number): number | undefined {
   const flags = bytes.readUInt16LE(6);
   const size = bytes.readUInt32LE(18);
   if ((flags & hasDescriptor) !== 0 && (size === 0 || size === unset32)) return undefined;
