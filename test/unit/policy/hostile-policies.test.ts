@@ -54,7 +54,11 @@ const bombs: readonly (readonly [name: string, type: PolicyLanguage, policy: str
     'rego',
     'package sigstore\nisCompliant { count(numbers.range(1, 1000000000)) > 0 }',
   ],
-  ['deep brackets', 'rego', `package sigstore\nisCompliant { ${'['.repeat(50_000)}${']'.repeat(50_000)} }`],
+  [
+    'deep brackets',
+    'rego',
+    `package sigstore\nisCompliant { ${'['.repeat(50_000)}${']'.repeat(50_000)} == 1 }`,
+  ],
 ];
 
 describe('hostile policies and documents', function () {
