@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { resolve } from 'node:path';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 
 const checkout = resolve(import.meta.dirname, '../../..');
 
@@ -39,5 +40,7 @@ export function cliEnvironment(
   env: Readonly<Record<string, string>> = {},
 ): Record<string, string> {
   const { PATH = '' } = process.env;
-  return { PATH, HOME: home, ...env };
+  // Else compiled code would be kept under HOME, which may be a folder of fixtures.
+  const NODE_COMPILE_CACHE = join(tmpdir(), 'chainwright-tests-compiled');
+  return { PATH, HOME: home, NODE_COMPILE_CACHE, ...env };
 }
