@@ -106,5 +106,13 @@ describe('policy-controller and Tekton Chains beside us', () => {
       'sbom-cyclonedx missing',
     ]);
     expect(strictly.message).to.include('neither a log entry nor a timestamp');
+    const searching = await judgeByRunbook(image.ref, ({ spec }) => {
+      for (const authority of spec.authorities) authority.ctlog = { url: scene.stack.rekorUrl };
+    });
+    expect(checksOf(searching), searching.message).to.deep.equal([
+      'signature passed',
+      'slsa-provenance passed',
+      'sbom-cyclonedx missing',
+    ]);
   }).timeout(180_000);
 });
