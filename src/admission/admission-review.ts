@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { malformedReview } from './admission-fault.ts';
-import { isJsonObject } from './json-object.ts';
-import type { JsonObject } from './json-object.ts';
+import { isJsonObject } from '../model/json-object.ts';
+import type { JsonObject } from '../model/json-object.ts';
 
 /** What the API server asks (admission.k8s.io/v1, AdmissionRequest), as far as it counts here. */
 export interface AdmissionRequest {

@@ -7,8 +7,8 @@ import type { AdmissionMetrics } from '../telemetry/admission-metrics.ts';
 import { logDecision } from '../telemetry/decision-line.ts';
 import type { AdmissionRequest } from './admission-review.ts';
 import type { ImageVerdict, PolicyDecision } from './image-verdict.ts';
-import { objectIn } from './json-object.ts';
-import type { JsonObject } from './json-object.ts';
+import { objectIn } from '../model/json-object.ts';
+import type { JsonObject } from '../model/json-object.ts';
 
 /** Where decisions go. */
 export interface DecisionRecorderParts {

@@ -3,8 +3,8 @@ import { isWorkload, listWorkloadImages } from '../policy/workload-images.ts';
 import type { WorkloadImage } from '../policy/workload-images.ts';
 import { malformedReview } from './admission-fault.ts';
 import type { AdmissionRequest } from './admission-review.ts';
-import { objectIn } from './json-object.ts';
-import type { JsonObject } from './json-object.ts';
+import { objectIn } from '../model/json-object.ts';
+import type { JsonObject } from '../model/json-object.ts';
 
 /** What becomes of images on UPDATE that the object held before: `judge` has them judged again. */
 export type UnchangedImages = 'admit' | 'judge';

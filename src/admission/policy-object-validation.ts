@@ -14,8 +14,8 @@ import type { AdmissionAnswer } from './admission-answer.ts';
 import { malformedReview } from './admission-fault.ts';
 import { toWarnings } from './admission-message.ts';
 import type { AdmissionRequest } from './admission-review.ts';
-import { objectIn } from './json-object.ts';
-import type { JsonObject } from './json-object.ts';
+import { objectIn } from '../model/json-object.ts';
+import type { JsonObject } from '../model/json-object.ts';
 
 /** What validating policies takes. */
 export interface PolicyObjectParts {

@@ -12,8 +12,8 @@ import type { AdmissionRequest } from './admission-review.ts';
 import { accountKey } from './image-stores.ts';
 import type { ImageStores, WorkloadAccount } from './image-stores.ts';
 import { readImageText } from './image-text.ts';
-import { objectIn } from './json-object.ts';
-import type { JsonObject } from './json-object.ts';
+import { objectIn } from '../model/json-object.ts';
+import type { JsonObject } from '../model/json-object.ts';
 import { imagesBrought, workloadOf } from './judged-images.ts';
 import type { TagResolver } from './tag-resolver.ts';
 

@@ -1,4 +1,5 @@
 import { AppError } from '../model/errors.ts';
+import { objectIn } from '../model/json-object.ts';
 import type { NoMatchPolicy } from './image-judge.ts';
 
 /** A Secret or ConfigMap as far as policies use it; unchecked. */
@@ -7,8 +8,8 @@ type DataObject = Readonly<Record<string, unknown>>;
 /** The one entry of a Secret, `undefined` being one that is not there. Throws ERR_POLICY_REFERENCE. */
 export function entryOfSecret(name: string, secret: DataObject | undefined): string {
   if (secret === undefined) throw unresolved(name, `secret "${name}" not found`);
-  const plain = Object.values(recordOf(secret['stringData'])).map(String);
-  const encoded = Object.values(recordOf(secret['data'])).map((value) =>
+  const plain = Object.values(objectIn(secret['stringData'])).map(String);
+  const encoded = Object.values(objectIn(secret['data'])).map((value) =>
     Buffer.from(String(value), 'base64').toString('utf8'),
   );
   const [entry, another] = [...plain, ...encoded];
@@ -20,7 +21,7 @@ export function entryOfSecret(name: string, secret: DataObject | undefined): str
 /** An entry of a ConfigMap, `undefined` being one that is not there. Throws ERR_POLICY_REFERENCE. */
 export function entryOfConfigMap(name: string, key: string, configMap: DataObject | undefined): string {
   if (configMap === undefined) throw unresolved(name, `configmap "${name}" not found`);
-  const data = recordOf(configMap['data']);
+  const data = objectIn(configMap['data']);
   const value = Object.hasOwn(data, key) ? data[key] : undefined;
   if (typeof value === 'string') return value;
   throw unresolved(name, `configmap "${name}" does not contain key ${key}`);
@@ -35,14 +36,10 @@ export function noMatchPolicyOf(configMap: DataObject | undefined): {
   readonly notice?: string;
 } {
   const key = 'no-match-policy';
-  const value = recordOf(configMap?.['data'])[key];
+  const value = objectIn(configMap?.['data'])[key];
   if (value === 'allow' || value === 'warn' || value === 'deny') return { noMatch: value };
   const why = typeof value === 'string' ? `is "${value.slice(0, 100)}", which is none` : 'is not set';
   return { noMatch: 'deny', notice: `${key} of the ConfigMap ${policyRulesName} ${why}: deny counts` };
-}
-
-function recordOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 }
 
 function unresolved(name: string, why: string): AppError {

@@ -1,3 +1,5 @@
+import { objectIn } from '../model/json-object.ts';
+import type { JsonObject } from '../model/json-object.ts';
 import type { WorkloadKind } from './policy-matching.ts';
 
 /** An image in a workload. */
@@ -18,8 +20,6 @@ export interface PullAccount {
   readonly pullSecrets: readonly string[];
 }
 
-type JsonRecord = Readonly<Record<string, unknown>>;
-
 /** Path of the Pod's spec in each kind. */
 const podSpecs: ReadonlyMap<string, string> = new Map([
   ['Pod', 'spec'],
@@ -35,11 +35,11 @@ export function isWorkload(kind: string): boolean {
 }
 
 /** How policies see an object of the API: its resource is guessed from its kind, as the reference does. */
-export function workloadKindOf(object: JsonRecord): WorkloadKind {
+export function workloadKindOf(object: JsonObject): WorkloadKind {
   const apiVersion = textOf(object['apiVersion']);
   const slash = apiVersion.indexOf('/');
-  const { labels } = recordOf(object['metadata']);
-  const texts = Object.entries(recordOf(labels)).filter((pair): pair is [string, string] => {
+  const { labels } = objectIn(object['metadata']);
+  const texts = Object.entries(objectIn(labels)).filter((pair): pair is [string, string] => {
     return typeof pair[1] === 'string';
   });
   return {
@@ -51,7 +51,7 @@ export function workloadKindOf(object: JsonRecord): WorkloadKind {
 }
 
 /** Every image that a workload would run: containers of all three kinds, and image volumes. */
-export function listWorkloadImages(object: JsonRecord): readonly WorkloadImage[] {
+export function listWorkloadImages(object: JsonObject): readonly WorkloadImage[] {
   const path = podSpecs.get(textOf(object['kind']));
   if (path === undefined) return [];
   const spec = podSpecOf(object);
@@ -64,7 +64,7 @@ export function listWorkloadImages(object: JsonRecord): readonly WorkloadImage[]
     })),
   );
   const volumes = listOf(spec['volumes']).map((volume, index) => ({
-    image: textOf(recordOf(volume['image'])['reference']),
+    image: textOf(objectIn(volume['image'])['reference']),
     path: `${path}.volumes[${index}].image`,
     pointer: `${pointer}/volumes/${index}/image/reference`,
   }));
@@ -72,7 +72,7 @@ export function listWorkloadImages(object: JsonRecord): readonly WorkloadImage[]
 }
 
 /** As whom the Pods of a workload pull their images. */
-export function pullAccountOf(object: JsonRecord): PullAccount {
+export function pullAccountOf(object: JsonObject): PullAccount {
   const spec = podSpecOf(object);
   const names = listOf(spec['imagePullSecrets']).map(({ name }) => textOf(name));
   return {
@@ -81,17 +81,13 @@ export function pullAccountOf(object: JsonRecord): PullAccount {
   };
 }
 
-function podSpecOf(object: JsonRecord): JsonRecord {
+function podSpecOf(object: JsonObject): JsonObject {
   const path = podSpecs.get(textOf(object['kind'])) ?? '';
-  return path.split('.').reduce<JsonRecord>((at, name) => recordOf(at[name]), object);
+  return path.split('.').reduce<JsonObject>((at, name) => objectIn(at[name]), object);
 }
 
-function recordOf(value: unknown): JsonRecord {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonRecord) : {};
-}
-
-function listOf(value: unknown): readonly JsonRecord[] {
-  return Array.isArray(value) ? value.map(recordOf) : [];
+function listOf(value: unknown): readonly JsonObject[] {
+  return Array.isArray(value) ? value.map(objectIn) : [];
 }
 
 function textOf(value: unknown): string {

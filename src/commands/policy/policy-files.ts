@@ -1,4 +1,5 @@
 import { AppError } from '../../model/errors.ts';
+import { objectIn } from '../../model/json-object.ts';
 import type { NoMatchPolicy } from '../../policy/image-judge.ts';
 import {
   entryOfConfigMap,
@@ -79,11 +80,7 @@ export function noMatchPolicyIn({ configMaps }: PolicyFiles): NoMatchPolicy {
 }
 
 function named(objects: readonly FileObject[], name: string): FileObject['value'] | undefined {
-  return objects.find(({ value }) => recordOf(value['metadata'])['name'] === name)?.value;
-}
-
-function recordOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+  return objects.find(({ value }) => objectIn(value['metadata'])['name'] === name)?.value;
 }
 
 function policyFileFault(file: string, why: string, cause?: unknown): AppError {

@@ -1,6 +1,6 @@
 import type { AdmissionAnswer } from '../../../src/admission/admission-answer.ts';
 import type { AdmissionRequest } from '../../../src/admission/admission-review.ts';
-import type { JsonObject } from '../../../src/admission/json-object.ts';
+import type { JsonObject } from '../../../src/model/json-object.ts';
 import { DecisionRecorder } from '../../../src/admission/decision-recorder.ts';
 import { ImageJudging } from '../../../src/admission/image-judging.ts';
 import type { ImageStores } from '../../../src/admission/image-stores.ts';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { AdmissionRequest } from '../../../src/admission/admission-review.ts';
-import type { JsonObject } from '../../../src/admission/json-object.ts';
+import type { JsonObject } from '../../../src/model/json-object.ts';
 import { imagesBrought, imagesToJudge } from '../../../src/admission/judged-images.ts';
 import type { UnchangedImages } from '../../../src/admission/judged-images.ts';
 import { rejectionOf } from '../registry/rejection.ts';

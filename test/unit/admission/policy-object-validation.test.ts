@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { AdmissionAnswer } from '../../../src/admission/admission-answer.ts';
 import type { AdmissionRequest } from '../../../src/admission/admission-review.ts';
-import type { JsonObject } from '../../../src/admission/json-object.ts';
+import type { JsonObject } from '../../../src/model/json-object.ts';
 import { validatePolicyObject } from '../../../src/admission/policy-object-validation.ts';
 import { AppError } from '../../../src/model/errors.ts';
 import type { FaultKind } from '../../../src/model/errors.ts';
