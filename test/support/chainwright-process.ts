@@ -12,12 +12,14 @@ export const checkout = resolve(import.meta.dirname, '../..');
 
 /** What a command of ours is run with. */
 export interface ChainwrightLaunch {
-  readonly command: 'controller' | 'webhook';
+  readonly command: 'controller' | 'monitor' | 'webhook';
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly logFile: string;
   /** `HOST:PORT` of `/metrics` and `/readyz`. */
   readonly metricsAddress: string;
+  /** How long it may take to be ready; 30 s if absent. */
+  readonly readyWithinMs?: number;
 }
 
 /** A long-running command of ours as its own process. It outlives being killed: it can be started again. */
@@ -39,7 +41,7 @@ export class ChainwrightProcess {
 
   /** Starts the process, again after it was stopped or killed, and waits until it is ready. */
   async restart(): Promise<void> {
-    const { command, args, env, logFile } = this.#launch;
+    const { command, args, env, logFile, readyWithinMs = 30_000 } = this.#launch;
     const child = await Child.start({
       name: `chainwright ${command}`,
       file: join(checkout, 'bin/chainwright'),
@@ -50,7 +52,7 @@ export class ChainwrightProcess {
     this.#child = child;
     const isReady = await waitFor(async () => (child.isRunning ? this.#findReady() : false), {
       what: `the ${command} being ready`,
-      timeoutMs: 30_000,
+      timeoutMs: readyWithinMs,
     }).catch(() => false);
     if (isReady) return;
     const failure = await child.failure('did not become ready');
