@@ -2,7 +2,7 @@
 NODE_VERSION := 24.21.0
 BIN := node_modules/.bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test stack-up stack-down stack-status check build
+.PHONY: help setup demo test stack-up stack-down stack-status check build image
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,8 +26,11 @@ check: setup ## types, lint, format, architecture, unused code
 build: setup ## compile to dist/
 	@PATH="$(CURDIR)/$(BIN):$$PATH" npm run build
 
-stack-up: setup ## start the local stack of real servers (first time builds them)
-	@$(BIN)/node hack/stack/up.ts
+image: setup ## build the image into .image/ without Docker; PUSH=HOST/PATH sends it to a registry
+	@$(BIN)/node hack/image/build.ts $(if $(PUSH),--push $(PUSH))
+
+stack-up: setup ## start the local stack of real servers (first time builds them); NODE=1: with a node and Tekton
+	@$(BIN)/node hack/stack/up.ts $(if $(NODE),--node)
 
 stack-down: setup ## stop the local stack
 	@$(BIN)/node hack/stack/down.ts

@@ -4,6 +4,7 @@ import { ChainsProcess } from '../../test/support/chains-process.ts';
 import { ControllerProcess } from '../../test/support/controller-process.ts';
 import type { KubeApi } from '../../test/support/kube-api.ts';
 import type { ProcessUsage } from '../../test/support/process-usage.ts';
+import { BareProcess } from './bare/process.ts';
 
 /** A controller at work, ours or the peer's. */
 export interface RunningController extends AsyncDisposable {
@@ -16,12 +17,14 @@ export interface Ground {
   readonly api: KubeApi;
   /** Folder with credentials for the counting front. */
   readonly dockerConfig: string;
+  /** File system of our image. */
+  readonly root: string;
 }
 
 /** One controller with one configuration. */
 export interface Contender {
   readonly name: string;
-  readonly side: 'ours' | 'peer';
+  readonly side: 'ours' | 'peer' | 'bare';
   readonly start: (ground: Ground) => Promise<RunningController>;
 }
 
@@ -30,11 +33,17 @@ const tunedFlags = ['--threads-per-controller=32', '--kube-api-qps=1000', '--kub
 
 /**
  * Everything that is compared, in an order that alternates between us and the peer. The peer writes tags only and makes no
- * SBOM: `tags` does what it does, `tags-sbom` one attestation more, `both-sbom` is what we do by default.
+ * SBOM: `tags` does what it does, `tags-sbom` one attestation more, `both-sbom` is what we do by default. `calls` makes the
+ * calls of `tags-sbom` that cannot be avoided and nothing else: what the servers here let anybody reach.
  */
 export const contenders: readonly Contender[] = [
   ours('tags-sbom', { layouts: { tags: true, referrers: false }, sbom: true }),
   peer('default', []),
+  {
+    name: 'calls',
+    side: 'bare',
+    start: ({ stack, dockerConfig }) => BareProcess.start(stack, dockerConfig),
+  },
   ours('both-sbom', { layouts: { tags: true, referrers: true }, sbom: true }),
   peer('tuned', tunedFlags),
   ours('tags', { layouts: { tags: true, referrers: false }, sbom: false }),
@@ -54,8 +63,12 @@ function ours(name: string, { layouts, sbom }: OurChoice): Contender {
   return {
     name,
     side: 'ours',
-    start: ({ stack, dockerConfig }) =>
-      ControllerProcess.start({ stack, settings, env: { DOCKER_CONFIG: dockerConfig } }),
+    start: async ({ stack, dockerConfig, root }) => {
+      const env = { DOCKER_CONFIG: dockerConfig };
+      const controller = await ControllerProcess.start({ stack, settings, env, root });
+      await controller.waitUntilWorking();
+      return controller;
+    },
   };
 }
 

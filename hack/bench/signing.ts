@@ -1,6 +1,8 @@
 /**
  * Compares us with the real Tekton Chains controller on the local stack, in one run, alternating: a burst of completed
- * TaskRuns with one image each, then some one at a time. The last line is JSON; ratios are ours/peer.
+ * TaskRuns with one image each, then some one at a time; and both with a bare load generator that makes only the calls that
+ * cannot be avoided. Ours runs from its image's file system, as in a Pod. The last line is JSON; ratios are ours/peer and
+ * ours/bare.
  *
  *   node hack/bench/signing.ts [--runs 500] [--singles 10] [--rounds 1] [--only tags-sbom,default]
  */
@@ -11,6 +13,9 @@ import { parseArgs } from 'node:util';
 import { chainsVersion } from '../../test/support/chains-process.ts';
 import { KubeApi } from '../../test/support/kube-api.ts';
 import { RegistrySession } from '../../test/support/registry-session.ts';
+import { checkout } from '../../test/support/chainwright-process.ts';
+import { imageLayers } from '../image/contents.ts';
+import { writeRoot } from '../image/root-folder.ts';
 import { openStack } from '../stack/stack.ts';
 import { measureBurst } from './burst.ts';
 import type { Contender } from './contenders.ts';
@@ -36,8 +41,11 @@ async function main(): Promise<void> {
   await using front = await openCountingFront();
   const folder = await mkdtemp(join(tmpdir(), 'chainwright-bench-'));
   try {
-    const dockerConfig = await writeDockerConfig(folder, front.host, stack.robot);
-    const ground = { stack, api, registry, front, dockerConfig, runs: plan.runs, singles: plan.singles };
+    const dockerConfig = await writeDockerConfig(join(folder, 'docker'), front.host, stack.robot);
+    const root = join(folder, 'root');
+    await writeRoot(root, await imageLayers(checkout));
+    const { runs, singles } = plan;
+    const ground = { stack, api, registry, front, dockerConfig, root, runs, singles };
     const measured = new Map<Contender, Measurement[]>();
     for (let round = 0; round < plan.rounds; round += 1) {
       for (const contender of plan.chosen) {
@@ -91,7 +99,9 @@ function report(
   const of = (side: Contender['side']): [string, Figures][] =>
     [...figures].filter(([contender]) => contender.side === side).map(([{ name }, one]) => [name, one]);
   const ratio = of('ours').flatMap(([ours, one]) =>
-    of('peer').map(([peer, other]) => [`${ours}/${peer}`, ratios(one, other)] as const),
+    [...of('peer'), ...of('bare')].map(
+      ([other, figure]) => [`${ours}/${other}`, ratios(one, figure)] as const,
+    ),
   );
   console.log(
     JSON.stringify({
@@ -100,6 +110,7 @@ function report(
       machine,
       ours: Object.fromEntries(of('ours')),
       peer: { name: 'tekton-chains', version: chainsVersion, ...Object.fromEntries(of('peer')) },
+      bare: Object.fromEntries(of('bare')),
       ratio: Object.fromEntries(ratio),
     }),
   );

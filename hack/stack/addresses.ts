@@ -43,6 +43,12 @@ export const ports = {
   rekor2Grpc: 3005,
   rekor2Metrics: 2114,
   harborRegistry: 5002,
+  scheduler: 10259,
+  controllerManager: 10257,
+  kubelet: 10250,
+  kubeletHealth: 10248,
+  proxyHealth: 10256,
+  proxyMetrics: 10249,
 } as const satisfies Record<string, number>;
 
 /** Base addresses that clients use. */
@@ -63,3 +69,22 @@ export const urls = {
 export function local(port: number): string {
   return `${loopback}:${port}`;
 }
+
+/** The cluster's network: addresses of Services, and with `--node` the node's own and those of its Pods. */
+export const clusterNetwork = {
+  node: '10.99.0.1',
+  pods: '10.88.0.0/24',
+  services: '10.0.0.0/24',
+  bridge: 'chainwright0',
+} as const;
+
+/** Where Pods find what listens on an address of loopback, which is another one in each of their networks. */
+export function addressForPods(ip: string): string {
+  return ip === loopback ? clusterNetwork.node : `10.99.0.1${ip.slice(ip.lastIndexOf('.') + 1)}`;
+}
+
+/** The stack's names as Pods see them, in the shape of a Pod's `hostAliases`. */
+export const podHostAliases: readonly { readonly ip: string; readonly hostnames: readonly string[] }[] =
+  Object.entries(Object.groupBy(Object.values(hosts), ({ ip }) => addressForPods(ip))).map(
+    ([ip, names = []]) => ({ ip, hostnames: names.map(({ name }) => name) }),
+  );

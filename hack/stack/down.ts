@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 
 import { takeLock } from './build/lock.ts';
 import { removeNames } from './hosts-file.ts';
+import { takeDownNode } from './node/index.ts';
 import { inState, stateFolder } from './paths.ts';
 import { main } from './process/main.ts';
 import { notedServers } from './process/identity.ts';
@@ -16,6 +17,7 @@ await main(async () => {
   if (!existsSync(stateFolder)) return;
   const lock = await takeLock(inState('lock'));
   try {
+    await takeDownNode();
     const signals = new Map(servers.map((server) => [server.name, server.stopSignal]));
     const stopped = await Promise.all(
       (await notedServers()).map((name) => stopProcess(name, signals.get(name))),

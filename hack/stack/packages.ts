@@ -3,7 +3,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { run } from './process/run.ts';
-import { debianPackages } from './versions.ts';
+import { debianPackages, nodePackages } from './versions.ts';
 import type { DebianPackage } from './versions.ts';
 
 const policyFile = '/usr/sbin/policy-rc.d';
@@ -38,7 +38,7 @@ function find(wanted: DebianPackage): string | undefined {
 
 /** The path of a package's program; the package must be installed. */
 export function debianProgram(name: string): string {
-  const wanted = debianPackages.find((entry) => entry.name === name);
+  const wanted = [...debianPackages, ...nodePackages].find((entry) => entry.name === name);
   const path = wanted === undefined ? undefined : find(wanted);
   if (path === undefined) throw new Error(`the Debian package ${name} is not installed`);
   return path;

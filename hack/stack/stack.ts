@@ -7,6 +7,7 @@ import { ensureRunning } from './process/supervise.ts';
 import { serversNamed } from './servers/index.ts';
 
 export { kubectl } from './kubernetes/setup.ts';
+export { trillianSql } from './servers/databases.ts';
 
 /** Where the parts of a running stack are. */
 export interface Stack {

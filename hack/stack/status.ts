@@ -1,4 +1,5 @@
 /** Prints what runs of the local stack, where, and whether it is healthy; exit code 1 if anything is not. */
+import { hasNode, nodeServers } from './node/index.ts';
 import { main } from './process/main.ts';
 import { runningProcess } from './process/identity.ts';
 import { servers } from './servers/index.ts';
@@ -18,8 +19,9 @@ function print(rows: readonly Row[]): void {
 }
 
 await main(async () => {
+  const expected = (await hasNode()) ? [...servers, ...nodeServers] : servers;
   const rows = await Promise.all(
-    servers.map(async (server): Promise<Row> => {
+    expected.map(async (server): Promise<Row> => {
       const running = await runningProcess(server.name);
       const state = running === undefined ? 'stopped' : (await server.isHealthy()) ? 'healthy' : 'unhealthy';
       return [

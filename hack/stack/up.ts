@@ -1,5 +1,9 @@
-/** Brings the local stack up: builds what isn't built, starts what doesn't run, leaves alone what is healthy. */
+/**
+ * Brings the local stack up: builds what isn't built, starts what doesn't run, leaves alone what is healthy:
+ * `node hack/stack/up.ts [--node]`. With --node it gets a node that runs Pods, and Tekton Pipelines.
+ */
 import { mkdir } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
 
 import { ensureBuilt } from './build/binaries.ts';
 import { takeLock } from './build/lock.ts';
@@ -7,11 +11,14 @@ import { ensureCertificates } from './certificates.ts';
 import { writeEnvironment } from './environment.ts';
 import { addNames } from './hosts-file.ts';
 import { setUpCluster } from './kubernetes/setup.ts';
+import { bringUpNode } from './node/index.ts';
 import { ensurePackages } from './packages.ts';
 import { inState, stateFolder } from './paths.ts';
 import { main } from './process/main.ts';
 import { ensureAll } from './process/supervise.ts';
+import type { Outcome } from './process/supervise.ts';
 import { servers } from './servers/index.ts';
+import type { Server } from './servers/server.ts';
 import { writeTrust } from './trust.ts';
 import { components, debianPackages } from './versions.ts';
 
@@ -24,7 +31,12 @@ function checkMachine(): void {
   }
 }
 
+function tell(server: Server, outcome: Outcome): void {
+  if (outcome !== 'running') process.stderr.write(`${server.name} ${outcome} (${server.address})\n`);
+}
+
 await main(async () => {
+  const { values } = parseArgs({ options: { node: { type: 'boolean', default: false } } });
   checkMachine();
   const began = Date.now();
   await mkdir(stateFolder, { recursive: true });
@@ -34,14 +46,9 @@ await main(async () => {
     await ensureBuilt(components.filter((component) => component.onDemand !== true));
     await addNames();
     await ensureCertificates();
-    await Promise.all([
-      writeEnvironment(),
-      writeTrust(),
-      ensureAll(servers, (server, outcome) => {
-        if (outcome !== 'running') process.stderr.write(`${server.name} ${outcome} (${server.address})\n`);
-      }),
-    ]);
+    await Promise.all([writeEnvironment(), writeTrust(), ensureAll(servers, tell)]);
     await setUpCluster();
+    if (values.node) await bringUpNode(tell);
   } finally {
     lock.release();
   }

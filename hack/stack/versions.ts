@@ -1,41 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** A program that `go install` can build by its package path, straight from the module proxy. */
-interface Installed {
-  readonly kind: 'install';
-  readonly package: string;
-  readonly tags?: string;
-}
-
-/** A program built from a go.mod of ours in `modules/FOLDER`: own pins, replacements or source. */
-interface OwnModule {
-  readonly kind: 'own-module';
-  readonly folder: string;
-  readonly package: string;
-  readonly linkerVariables?: Readonly<Record<string, string>>;
-}
-
-/** A program whose module has `replace` lines, which `go install` refuses: built in a writable copy of it. */
-interface ModuleCopy {
-  readonly kind: 'module-copy';
-  readonly module: string;
-  readonly package: string;
-}
-
-/** Files taken out of a module as they are. */
-interface ModuleFiles {
-  readonly kind: 'files';
-  readonly module: string;
-  readonly path: string;
-}
-
-/** One thing that the cache holds, and how it is made. */
-export type Component = {
-  readonly name: string;
-  readonly version: string;
-  /** Built only when asked for by name. */
-  readonly onDemand?: true;
-} & (Installed | OwnModule | ModuleCopy | ModuleFiles);
+import type { Component } from './component.ts';
 
 /** The Go toolchain, as the Python package index serves it. */
 export const goToolchain = {
@@ -58,6 +23,51 @@ const kubernetesVariables: Readonly<Record<string, string>> = Object.fromEntries
     [`${target}.gitTreeState`, 'clean'],
   ]),
 );
+
+const kyvernoVersion = 'v1.19.1';
+
+const tektonModule = 'github.com/tektoncd/pipeline';
+
+const tektonVersion = 'v1.15.0';
+
+/** A part of Kubernetes that only a real node needs. */
+function ofNode(name: string): Component {
+  return {
+    name,
+    version: kubernetesVersion,
+    kind: 'own-module',
+    folder: 'kubernetes-node',
+    onDemand: true,
+    package: `k8s.io/kubernetes/cmd/${name}`,
+    linkerVariables: kubernetesVariables,
+  };
+}
+
+/** A program of Tekton Pipelines, which only a real node needs. */
+function ofTekton(name: string): Component {
+  return {
+    name: `tekton-${name}`,
+    version: tektonVersion,
+    kind: 'module-copy',
+    onDemand: true,
+    module: tektonModule,
+    package: `./cmd/${name}`,
+  };
+}
+
+/** A real node, and the Tekton Pipelines that run on it: built for them alone. */
+export const nodeComponents: readonly Component[] = [
+  ...['kubelet', 'kube-scheduler', 'kube-controller-manager', 'kube-proxy'].map(ofNode),
+  ...['controller', 'webhook', 'entrypoint', 'nop', 'workingdirinit', 'sidecarlogresults'].map(ofTekton),
+  {
+    name: 'tekton-config',
+    version: tektonVersion,
+    kind: 'files',
+    onDemand: true,
+    module: tektonModule,
+    path: 'config',
+  },
+];
 
 /** Everything that is built, the longest build first. Each version stands here and nowhere else. */
 export const components: readonly Component[] = [
@@ -150,13 +160,23 @@ export const components: readonly Component[] = [
     folder: 'referrers-registry',
     package: '.',
   },
+  { name: 'helm', version: 'v3.22.0', kind: 'install', package: 'helm.sh/helm/v3/cmd/helm' },
   {
     name: 'tekton-crds',
-    version: 'v1.15.0',
+    version: tektonVersion,
     kind: 'files',
-    module: 'github.com/tektoncd/pipeline',
+    module: tektonModule,
     path: 'config/300-crds',
   },
+  {
+    name: 'kyverno-crds',
+    version: kyvernoVersion,
+    kind: 'files',
+    module: 'github.com/kyverno/kyverno',
+    path: 'config/crds/policies.kyverno.io',
+  },
+
+  ...nodeComponents,
 
   // Peers and tools of benches and of the fuller tests.
   {
@@ -174,6 +194,14 @@ export const components: readonly Component[] = [
     onDemand: true,
     module: 'github.com/tektoncd/chains',
     path: 'config',
+  },
+  {
+    name: 'tekton-cli',
+    version: 'v0.42.0',
+    kind: 'own-module',
+    folder: 'tekton-cli',
+    onDemand: true,
+    package: '.',
   },
   {
     name: 'policy-controller',
@@ -209,7 +237,7 @@ export const components: readonly Component[] = [
   },
   {
     name: 'kyverno',
-    version: 'v1.19.1',
+    version: kyvernoVersion,
     kind: 'module-copy',
     onDemand: true,
     module: 'github.com/kyverno/kyverno',
@@ -222,7 +250,6 @@ export const components: readonly Component[] = [
     onDemand: true,
     package: 'sigs.k8s.io/kustomize/kustomize/v5',
   },
-  { name: 'helm', version: 'v3.22.0', kind: 'install', onDemand: true, package: 'helm.sh/helm/v3/cmd/helm' },
 ];
 
 /** A package of the Debian archive, and the program by whose presence we know that it is installed. */
@@ -238,7 +265,20 @@ export const debianPackages: readonly DebianPackage[] = [
   { name: 'docker-registry', program: /^docker-registry$/, folders: ['/usr/bin'] },
   { name: 'redis-server', program: /^redis-server$/, folders: ['/usr/bin'] },
   { name: 'postgresql', program: /^initdb$/, folders: ['/usr/lib/postgresql/*/bin'] },
+  { name: 'nginx-light', program: /^nginx$/, folders: ['/usr/sbin'] },
   { name: 'openssl', program: /^openssl$/, folders: ['/usr/bin'] },
+  { name: 'chromium', program: /^chromium$/, folders: ['/usr/bin'] },
+];
+
+/** What a real node takes besides. */
+export const nodePackages: readonly DebianPackage[] = [
+  { name: 'containerd', program: /^containerd$/, folders: ['/usr/bin'] },
+  { name: 'runc', program: /^runc$/, folders: ['/usr/sbin', '/usr/bin'] },
+  { name: 'containernetworking-plugins', program: /^bridge$/, folders: ['/usr/lib/cni'] },
+  { name: 'nftables', program: /^nft$/, folders: ['/usr/sbin'] },
+  { name: 'iproute2', program: /^ip$/, folders: ['/usr/sbin', '/usr/bin', '/bin'] },
+  { name: 'mount', program: /^umount$/, folders: ['/usr/bin', '/bin'] },
+  { name: 'busybox-static', program: /^busybox$/, folders: ['/usr/bin', '/bin'] },
 ];
 
 /** What fetching the Go toolchain takes. */

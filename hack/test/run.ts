@@ -1,7 +1,7 @@
 /**
  * Runs the named suites one after the other and ends with one line, `N passed, N failed`, and an exit code of 1 if
- * anything failed. Suites: check, unit, integration, e2e, full. The last three need the local stack, which is started if it
- * is down and stopped again if it was this run that started it.
+ * anything failed. Suites: check, unit, integration, e2e, full, cluster. From the third on they need the local stack, which is
+ * started if it is down and stopped again if it was this run that started it; that of cluster has a node.
  *
  *   node hack/test/run.ts check unit integration e2e [--full]
  *
@@ -13,7 +13,7 @@ import type { Tally } from './suites.ts';
 import { withStack } from './stack-session.ts';
 
 const stackSuites = ['integration', 'e2e', 'full'] as const;
-const suiteNames = ['check', 'unit', ...stackSuites] as const;
+const suiteNames = ['check', 'unit', ...stackSuites, 'cluster'] as const;
 type SuiteName = (typeof suiteNames)[number];
 
 async function main(): Promise<void> {
@@ -31,6 +31,15 @@ async function main(): Promise<void> {
       const extra = values.full === true ? { ...environment, CHAINWRIGHT_TEST_FULL: '1' } : environment;
       for (const suite of onStack) tallies.push(await runMocha(suite, extra));
     });
+  }
+  if (suites.includes('cluster')) {
+    await withStack(
+      tallies,
+      async (environment) => {
+        tallies.push(await runMocha('cluster', environment));
+      },
+      { node: true },
+    );
   }
   report(tallies);
 }

@@ -3,6 +3,12 @@ import { readEnvironment } from '../stack/environment.ts';
 import type { StackEnvironment } from '../stack/environment.ts';
 import type { Tally } from './suites.ts';
 
+/** How the stack is brought up. */
+export interface StackOptions {
+  /** With a node, and Tekton on it. */
+  readonly node?: boolean;
+}
+
 /**
  * Runs `work` on the local stack, with the variables of its `.stack/env`. A stack that was down is brought up first
  * and taken down afterwards; one that was up stays up. That it comes up counts as a test of its own.
@@ -10,10 +16,11 @@ import type { Tally } from './suites.ts';
 export async function withStack(
   tallies: Tally[],
   work: (environment: StackEnvironment) => Promise<void>,
+  { node = false }: StackOptions = {},
 ): Promise<void> {
   const started = performance.now();
   const wasUp = (await script('status')) === 0;
-  const isUp = (await script('up')) === 0;
+  const isUp = (await script('up', node ? ['--node'] : [])) === 0;
   const seconds = (performance.now() - started) / 1000;
   tallies.push({ name: 'stack', passed: isUp ? 1 : 0, failed: isUp ? 0 : 1, seconds });
   if (!isUp) return;
@@ -24,9 +31,9 @@ export async function withStack(
   }
 }
 
-async function script(name: 'up' | 'down' | 'status'): Promise<number | null> {
+async function script(name: 'up' | 'down' | 'status', args: readonly string[] = []): Promise<number | null> {
   const quiet = name === 'status';
-  const child = spawn('node', [`hack/stack/${name}.ts`], { stdio: quiet ? 'ignore' : 'inherit' });
+  const child = spawn('node', [`hack/stack/${name}.ts`, ...args], { stdio: quiet ? 'ignore' : 'inherit' });
   return new Promise((resolve, reject) => {
     child.once('error', reject).once('close', resolve);
   });

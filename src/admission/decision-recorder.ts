@@ -14,7 +14,7 @@ import type { JsonObject } from '../model/json-object.ts';
 export interface DecisionRecorderParts {
   readonly log: Log;
   readonly events: Pick<EventRecorder, 'record'>;
-  readonly metrics: Pick<AdmissionMetrics, 'decisionMade'>;
+  readonly metrics: Pick<AdmissionMetrics, 'decisionMade' | 'exceptionUsed'>;
 }
 
 /** Tells of decisions: a log line for each image, metrics by policy, an Event for what was denied or warned of. */
@@ -34,6 +34,31 @@ export class DecisionRecorder {
         this.#parts.metrics.decisionMade({ policy, outcome, reason });
       }
       if (verdict.outcome !== 'admitted') this.#tell(request, verdict);
+      if (verdict.outcome !== 'denied') this.#tellExceptions(request, verdict);
+    }
+  }
+
+  /** Each use of an exception is told on the exception itself, besides what is told of the object. */
+  #tellExceptions(request: AdmissionRequest, { image, digest, judgement }: ImageVerdict): void {
+    const { events, metrics, log } = this.#parts;
+    for (const { policy, exception } of judgement?.policies ?? []) {
+      if (exception === undefined) continue;
+      const { namespace, name, uid } = exception;
+      const object = `${request.kind.kind} ${harmlessText(nameOf(request))}`;
+      metrics.exceptionUsed(policy);
+      log.warn('an exception was used', {
+        ...{ namespace, exception: name, policy, image, digest, object, user: request.user },
+        ...{ approvedBy: exception.approvedBy, expiresAt: exception.expiresAt, uid: request.uid },
+      });
+      events.record({
+        about: {
+          ...{ apiVersion: 'chainwright.dev/v1alpha1', kind: 'ImagePolicyException' },
+          metadata: { name, namespace, uid },
+        },
+        type: 'Warning',
+        reason: eventReasons.exceptionUsed,
+        message: `${object}: ${harmlessText(image)} was let off ${policy}`,
+      });
     }
   }
 

@@ -1,6 +1,8 @@
 import type { Clock } from '../model/clock.ts';
 import { formatRepository } from '../model/image-reference.ts';
 import type { ImageReference, PinnedImage } from '../model/image-reference.ts';
+import type { ExceptionRegister } from '../policy/exception-register.ts';
+import { excuse } from '../policy/excused-judgement.ts';
 import { judgeImage } from '../policy/image-judge.ts';
 import type { JudgedImage, JudgeParts } from '../policy/image-judge.ts';
 import type { ImageJudgement } from '../policy/judgement.ts';
@@ -28,6 +30,8 @@ export interface ImageJudgingParts {
   readonly tags: TagResolver;
   readonly mediaTypes: MediaTypes;
   readonly resolveTags: boolean;
+  /** What lets images off policies; absent: nothing does. */
+  readonly exceptions?: Pick<ExceptionRegister, 'of'>;
   /** Asks the logs that policies name; absent: none is asked. */
   readonly searchLog?: LogSearch;
   readonly clock: Clock;
@@ -39,7 +43,17 @@ export interface JudgingCase extends Pick<JudgedImage, 'workload' | 'object'> {
   readonly inForce: PoliciesInForce;
   /** Whether its images run as they stand here: of templates Pods are made, which come to the door themselves. */
   readonly isPod: boolean;
+  /** Nobody waits for the verdict; absent: somebody does. */
+  readonly background?: BackgroundPace;
   readonly signal: AbortSignal;
+}
+
+/** How judging behaves for whom nobody waits. */
+export interface BackgroundPace {
+  /** How old a result may be, in milliseconds. */
+  readonly maxAgeMs: number;
+  /** Resolves once evidence may be asked for. */
+  readonly turn: (signal: AbortSignal) => Promise<void>;
 }
 
 /** Judges images for the webhook: remembers results, outlives impatient callers, and turns faults into verdicts. */
@@ -115,7 +129,14 @@ export class ImageJudging {
       const name = `${formatRepository(pinned.repository)}@${pinned.digest}`;
       const policies = this.#scopes.about(name, inForce);
       const compiled = policies.map((policy) => policy.compiled);
-      return await judgeImage(image, compiled, this.#judgeParts(name, policies, asked, stop.signal));
+      const judgement = await judgeImage(
+        image,
+        compiled,
+        this.#judgeParts(name, policies, asked, stop.signal),
+      );
+      const { exceptions, clock } = this.#parts;
+      const excuses = exceptions?.of(asked.account.namespace) ?? [];
+      return excuse(judgement, pinned, { exceptions: excuses, policies: compiled, now: clock.now() });
     } finally {
       this.#underWay -= 1;
       clearTimeout(timer);
@@ -125,7 +146,7 @@ export class ImageJudging {
   #judgeParts(
     image: string,
     policies: readonly RegisteredPolicy[],
-    { account, inForce }: JudgingCase,
+    { account, inForce, background }: JudgingCase,
     signal: AbortSignal,
   ): JudgeParts {
     const { stores, verdicts, mediaTypes, searchLog, clock } = this.#parts;
@@ -142,9 +163,14 @@ export class ImageJudging {
       signal,
       storeFor: (pullSecrets) => stores.forSecrets(namespace, pullSecrets, { signal }),
       mediaTypeOf: (wanted) => mediaTypes.find(wanted, store, signal),
-      recall: (policy, judge) => {
+      recall: async (policy, judge) => {
         const version = versions.get(policy) ?? '';
-        return verdicts.recall({ image, policy, version, namespace, account: accountKey(account) }, judge);
+        const key = { image, policy, version, namespace, account: accountKey(account) };
+        // Whoever joins the work must not have to wait for a turn that is not theirs.
+        if (background !== undefined && verdicts.find(key, background.maxAgeMs) === undefined) {
+          await background.turn(signal);
+        }
+        return verdicts.recall(key, judge, background?.maxAgeMs);
       },
     };
   }

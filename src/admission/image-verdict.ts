@@ -32,6 +32,8 @@ export interface ImageVerdict extends PlacedImage {
   /** For logs: every policy, check and piece of evidence. */
   readonly full: string;
   readonly decisions: readonly PolicyDecision[];
+  /** What it rests on; absent where no policy was asked. */
+  readonly judgement?: ImageJudgement;
   /** Said to the user though the image is admitted. */
   readonly advice?: string;
 }
@@ -51,6 +53,7 @@ export function judgedVerdict(placed: PlacedImage, judgement: ImageJudgement): I
     brief: explainBriefly(judgement, { path }),
     full: explainFully(judgement),
     decisions: decisions.length === 0 ? [withoutPolicy(outcome, 'passed')] : decisions,
+    judgement,
   };
 }
 
@@ -96,8 +99,10 @@ function withoutPolicy(outcome: DecisionOutcome, reason: string): PolicyDecision
   return { policy: '', outcome, check: '', reason };
 }
 
-function decisionOf({ policy, mode, passed, reasons, authorities }: PolicyResult): PolicyDecision {
+function decisionOf(result: PolicyResult): PolicyDecision {
+  const { policy, mode, passed, reasons, authorities, exception } = result;
   if (passed) return { policy, outcome: 'admitted', check: '', reason: 'passed' };
+  if (exception !== undefined) return { policy, outcome: 'warned', check: '', reason: 'excepted' };
   const outcome = mode === 'warn' ? 'warned' : 'denied';
   const [own] = reasons;
   if (own !== undefined) return { policy, outcome, check: 'policy', reason: own.code };

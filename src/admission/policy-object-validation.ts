@@ -6,6 +6,8 @@ import type { ClusterImagePolicy } from '../policy/cluster-image-policy.ts';
 import type { PolicyEngine } from '../policy/evaluation/policy-engine.ts';
 import { formatFieldFaults } from '../policy/field-fault.ts';
 import type { FieldFault } from '../policy/field-fault.ts';
+import { readPolicyException } from '../policy/policy-exception.ts';
+import type { ExceptionRules } from '../policy/policy-exception.ts';
 import { listPolicyBodies, listPolicyWarnings } from '../policy/policy-warnings.ts';
 import { readTrustRootObject } from '../policy/trust-root-object.ts';
 import { openingFaults } from '../policy/trust-root-source.ts';
@@ -22,12 +24,14 @@ export interface PolicyObjectParts {
   readonly engine: Pick<PolicyEngine, 'compile'>;
   /** Our own: where the Secrets of policies lie. */
   readonly namespace: string;
+  /** What the settings allow of exceptions. */
+  readonly exceptions: ExceptionRules;
   readonly clock: Clock;
 }
 
 /**
- * Answers whether a ClusterImagePolicy or TrustRoot may be written, with policy-controller's rules and texts; CUE and Rego
- * that does not compile is refused, too. What it refers to need not be there yet. Throws ERR_ADMISSION_REVIEW, and the
+ * Answers whether a ClusterImagePolicy or TrustRoot may be written, with policy-controller's rules and texts, or an
+ * ImagePolicyException, by what the settings allow; CUE and Rego that does not compile is refused, too. What it refers to need not be there yet. Throws ERR_ADMISSION_REVIEW, and the
  * engine's passing faults.
  */
 export async function validatePolicyObject(
@@ -44,8 +48,10 @@ export async function validatePolicyObject(
       return validatePolicy(object, parts, options);
     case 'TrustRoot':
       return validateTrustRoot(object, parts, options);
+    case 'ImagePolicyException':
+      return validateException(object, request, parts);
     default:
-      throw malformedReview(`${kind.kind} is neither ClusterImagePolicy nor TrustRoot`);
+      throw malformedReview(`${kind.kind} is no ClusterImagePolicy, TrustRoot or ImagePolicyException`);
   }
 }
 
@@ -79,6 +85,20 @@ async function validateTrustRoot(
   if (name === undefined || spec === undefined) return refuseByRules(faults);
   const wrong = await openingFaults({ name, spec }, { clock, signal });
   return wrong.length === 0 ? allow() : refuseByRules(wrong);
+}
+
+/** One that is not honoured is refused, so that nobody relies on it; what settings come to forbid later denies by itself. */
+function validateException(
+  object: JsonObject,
+  { namespace }: AdmissionRequest,
+  { exceptions, clock }: PolicyObjectParts,
+): AdmissionAnswer {
+  const now = clock.now();
+  const placed = { ...object, metadata: { ...objectIn(object['metadata']), namespace } };
+  const { exception, faults } = readPolicyException(placed, exceptions, { now });
+  if (exception === undefined) return refuse(400, `validation failed: ${faults.join('; ')}`);
+  if (exception.expiresAt > now) return allow();
+  return refuse(400, `validation failed: spec.expiresAt: ${exception.expiresAt.toISOString()} is past`);
 }
 
 /** policy-controller answers so (knative's FieldError). */

@@ -16,11 +16,18 @@ export interface VerdictKey {
   readonly account: string;
 }
 
+interface KnownResult {
+  readonly result: PolicyResult;
+  readonly atMs: number;
+}
+
 /** How long results are kept. */
 export interface VerdictCacheOptions {
   readonly entries: number;
   readonly admittedForMs: number;
   readonly deniedForMs: number;
+  /** How long results stay for those who take older ones; the times above if absent. */
+  readonly keptForMs?: number;
   readonly clock: Clock;
   readonly metrics: Pick<AdmissionMetrics, 'cacheAsked'>;
 }
@@ -32,32 +39,48 @@ export interface VerdictCacheOptions {
  */
 export class VerdictCache {
   readonly #options: VerdictCacheOptions;
-  readonly #known: LRUCache<string, PolicyResult>;
+  readonly #known: LRUCache<string, KnownResult>;
   readonly #inWork = new Map<string, Promise<PolicyResult>>();
 
   constructor(options: VerdictCacheOptions) {
     this.#options = options;
     this.#known = new LRUCache({
       max: options.entries,
-      ttl: Math.max(1, options.admittedForMs),
+      ttl: Math.max(1, options.admittedForMs, options.deniedForMs, options.keptForMs ?? 0),
       ttlResolution: 0,
       perf: { now: () => options.clock.now().getTime() },
     });
   }
 
-  /** The result that is known, or what `judge` finds. Throws what `judge` throws. */
-  async recall(key: VerdictKey, judge: () => Promise<PolicyResult>): Promise<PolicyResult> {
-    const shared = sharedKey(key);
-    const own = `${shared} ${key.account}`;
-    const known = this.#known.get(shared) ?? this.#known.get(own);
+  /**
+   * The result that is known, or what `judge` finds. `maxAgeMs` tells how old a result may be, whatever it says; absent: as
+   * the options say. Throws what `judge` throws.
+   */
+  async recall(
+    key: VerdictKey,
+    judge: () => Promise<PolicyResult>,
+    maxAgeMs?: number,
+  ): Promise<PolicyResult> {
+    const known = this.find(key, maxAgeMs);
     const { metrics } = this.#options;
     if (known !== undefined) {
       metrics.cacheAsked('verdict', 'hit');
       return known;
     }
-    const inWork = this.#inWork.get(own);
+    const keys = keysOf(key);
+    const inWork = this.#inWork.get(keys.own);
     metrics.cacheAsked('verdict', inWork === undefined ? 'miss' : 'joined');
-    return inWork ?? this.#workOut(key, { shared, own }, judge);
+    return inWork ?? this.#workOut(key, keys, judge);
+  }
+
+  /** The result that is known and not too old. */
+  find(key: VerdictKey, maxAgeMs?: number): PolicyResult | undefined {
+    const { shared, own } = keysOf(key);
+    const nowMs = this.#options.clock.now().getTime();
+    const usable = [shared, own]
+      .map((name) => this.#known.get(name))
+      .filter((known) => known !== undefined && nowMs < this.#endOf(known, maxAgeMs));
+    return usable[0]?.result;
   }
 
   async #workOut(
@@ -69,19 +92,25 @@ export class VerdictCache {
     this.#inWork.set(own, work);
     try {
       const result = await work;
-      const ttl = isVolatile(policy) ? 0 : this.#lifetimeOf(result);
-      if (ttl > 0) this.#known.set(result.passed ? shared : own, result, { ttl });
+      const atMs = this.#options.clock.now().getTime();
+      if (!isVolatile(policy)) this.#known.set(result.passed ? shared : own, { result, atMs });
       return result;
     } finally {
       this.#inWork.delete(own);
     }
   }
 
-  #lifetimeOf(result: PolicyResult): number {
-    const { admittedForMs, deniedForMs, clock } = this.#options;
-    if (!result.passed) return deniedForMs;
-    return Math.min(admittedForMs, leastValidity(result) - clock.now().getTime());
+  /** Until when a result may be used, in milliseconds since the epoch. */
+  #endOf({ result, atMs }: KnownResult, maxAgeMs: number | undefined): number {
+    const { admittedForMs, deniedForMs } = this.#options;
+    const ageMs = maxAgeMs ?? (result.passed ? admittedForMs : deniedForMs);
+    return result.passed ? Math.min(atMs + ageMs, leastValidity(result)) : atMs + ageMs;
   }
+}
+
+function keysOf(key: VerdictKey): { readonly shared: string; readonly own: string } {
+  const shared = sharedKey(key);
+  return { shared, own: `${shared} ${key.account}` };
 }
 
 /** What a policy finds by Secrets of the workload's namespace is told to nobody else. */

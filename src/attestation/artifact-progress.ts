@@ -1,5 +1,6 @@
 import { isAppError } from '../model/errors.ts';
 import type { AppError } from '../model/errors.ts';
+import { loggedEntriesOf } from '../model/signing-record.ts';
 import type {
   RecordedArtifact,
   RecordedDestination,
@@ -19,14 +20,14 @@ export class ArtifactProgress {
   readonly #fingerprints: Set<string>;
   readonly #stored = new Map<string, RecordedDestination>();
   readonly #unclear = new Set<string>();
-  #entry: RecordedLogEntry | undefined;
+  #entries: readonly RecordedLogEntry[];
   #fault: AppError | undefined;
 
   constructor(planned: PlannedArtifact, earlier: SigningRecord | undefined) {
     const known = earlier?.artifacts.find((artifact) => artifactKey(artifact) === artifactKey(planned));
     this.planned = planned;
     this.#fingerprints = new Set(known?.keyFingerprints);
-    this.#entry = known?.entry;
+    this.#entries = known === undefined ? [] : loggedEntriesOf(known);
   }
 
   /** True if there is something to sign for it: a destination lacks it, or the run is still to carry it. */
@@ -51,8 +52,9 @@ export class ArtifactProgress {
     this.#fingerprints.add(fingerprint);
   }
 
-  noteEntry(entry: RecordedLogEntry): void {
-    this.#entry = entry;
+  /** Notes the entries that logs took, in place of those of an earlier signature. */
+  noteEntries(entries: readonly RecordedLogEntry[]): void {
+    if (entries.length > 0) this.#entries = entries;
   }
 
   noteStored(destination: Destination, ref: string): void {
@@ -71,14 +73,17 @@ export class ArtifactProgress {
   }
 
   toRecorded(): RecordedArtifact {
-    const { kind, layout, subject, payloadDigest } = this.planned;
+    const { kind, layout, subject, payloadDigest, signedDigest } = this.planned;
+    const [entry, ...furtherEntries] = this.#entries;
     return {
       kind,
       layout,
       subject,
       payloadDigest,
+      ...(signedDigest === undefined ? {} : { signedDigest }),
       keyFingerprints: [...this.#fingerprints].slice(-maxFingerprints),
-      ...(this.#entry === undefined ? {} : { entry: this.#entry }),
+      ...(entry === undefined ? {} : { entry }),
+      ...(furtherEntries.length === 0 ? {} : { furtherEntries }),
       destinations: [...this.#stored.values()],
     };
   }

@@ -2,17 +2,20 @@ import type { AppError } from '../model/errors.ts';
 import type { SigningKey } from '../model/signature.ts';
 import type { SigningRecord } from '../model/signing-record.ts';
 import type { ImageStore } from '../registry/image-store.ts';
+import type { SpanNotes } from '../telemetry/tracing.ts';
 import { ArtifactProgress, noteFault } from './artifact-progress.ts';
 import type { SignedProgress } from './artifact-progress.ts';
 import { timed } from './attestation-parts.ts';
 import type { AttestationParts } from './attestation-parts.ts';
 import { artifactKey } from './planned-artifact.ts';
 import type { PlannedArtifact } from './planned-artifact.ts';
-import { logArtifact, signArtifact } from './signed-artifact.ts';
+import { signArtifact, toWitnessed } from './signed-artifact.ts';
 import type { SignedArtifact } from './signed-artifact.ts';
 import { isRunFault } from './run-fault.ts';
 import { storeEvidence } from './store-evidence.ts';
 import { surveyEvidence } from './survey-evidence.ts';
+import { fitToLogs } from './witnessing.ts';
+import type { Testimony, Witnesses } from './witnessing.ts';
 
 // Bound of the SigningRecord's schema.
 const maxRecordedArtifacts = 1000;
@@ -54,7 +57,9 @@ export async function attestBuild(
   options: { readonly signal: AbortSignal },
 ): Promise<AttestationOutcome> {
   const earlier = await parts.records.find(job.run, options);
-  const progress = job.artifacts.map((planned) => new ArtifactProgress(planned, earlier));
+  const witnesses = await parts.witnesses.current(options);
+  const artifacts = fitToLogs(job.artifacts, witnesses);
+  const progress = artifacts.map((planned) => new ArtifactProgress(planned, earlier));
   if (job.artifacts.length === 0) return concludeWithout(job, parts, earlier, options);
   const key = await timed(parts, 'certificate', () => parts.signer.acquire(options));
   // A first try finds nothing of its own; only where an earlier one may have come part of the way is it worth a look.
@@ -62,30 +67,37 @@ export async function attestBuild(
     await surveyEvidence(progress, job.store, { ...options, evidence: parts.evidence, key });
 
   const missing = progress.filter(({ isWanted }) => isWanted);
-  const signed = await signAll(missing, job, parts, key);
+  const signed = await timed(parts, 'sign', () => signAll(missing, job, parts, { key, witnesses }));
   let record = earlier ?? newRecord(job);
-  if (missing.length > 0)
-    record = await parts.records.save(withProgress(record, progress, 'Intended'), options);
-  const logged = await logAll(signed, job, parts, options);
+  if (missing.length > 0) record = await saved(withProgress(record, progress, 'Intended'), parts, options);
+  const logged = await witnessAll(signed, job, parts, { ...options, witnesses });
   await timed(parts, 'push', () =>
     storeEvidence(logged, job.store, { ...options, parts, key, completedAt: job.completedAt }),
   );
 
   const faults = [...job.faults, ...progress.flatMap(({ fault }) => (fault === undefined ? [] : [fault]))];
-  record = await parts.records.save(withProgress(record, progress, phaseOf(faults), faults[0]), options);
+  record = await saved(withProgress(record, progress, phaseOf(faults), faults[0]), parts, options);
   return { record, signed: logged.map(({ artifact }) => artifact), faults };
+}
+
+function saved(
+  record: SigningRecord,
+  parts: AttestationParts,
+  options: { readonly signal: AbortSignal },
+): Promise<SigningRecord> {
+  return timed(parts, 'record', () => parts.records.save(record, options));
 }
 
 async function signAll(
   missing: readonly ArtifactProgress[],
   job: AttestationJob,
   parts: AttestationParts,
-  key: SigningKey,
+  { key, witnesses }: { readonly key: SigningKey; readonly witnesses: Witnesses },
 ): Promise<readonly SignedProgress[]> {
   return Promise.all(
     missing.map(async (progress) => {
-      const kept = parts.pending.find(job.run.uid, progress.planned);
-      const artifact = kept ?? (await signArtifact(progress.planned, key));
+      const kept = parts.pending.find(job.run.uid, progress.planned, witnesses);
+      const artifact = kept ?? (await signArtifact(progress.planned, key, witnesses.logs));
       progress.intend(artifact.key.fingerprint);
       if (kept === undefined) {
         parts.pending.keep(job.run.uid, artifact);
@@ -96,29 +108,49 @@ async function signAll(
   );
 }
 
-async function logAll(
+async function witnessAll(
   signed: readonly SignedProgress[],
   job: AttestationJob,
   parts: AttestationParts,
-  options: { readonly signal: AbortSignal },
+  { witnesses, signal }: { readonly witnesses: Witnesses; readonly signal: AbortSignal },
 ): Promise<readonly SignedProgress[]> {
-  const { log } = parts;
-  if (log === undefined) return signed;
   const outcomes = await Promise.all(
     signed.map(async ({ progress, artifact }) => {
+      let witnessed = artifact;
+      const onProgress = (testimony: Testimony): void => {
+        const added = testimony.entries.length - witnessed.testimony.entries.length;
+        for (let count = 0; count < added; count += 1) parts.metrics.logEntryAppended(progress.planned.kind);
+        witnessed = { ...witnessed, testimony };
+        parts.pending.keep(job.run.uid, witnessed);
+      };
+      const options = { signal, onProgress };
       try {
-        const logged = await timed(parts, 'log-append', () => logArtifact(artifact, log, options));
-        if (artifact.entry === undefined) parts.metrics.logEntryAppended(progress.planned.kind);
-        parts.pending.keep(job.run.uid, logged);
-        if (logged.entry !== undefined) progress.noteEntry(logged.entry.recorded);
-        return [{ progress, artifact: logged }];
+        await timed(parts, 'log-append', async (note) => {
+          await parts.witnessing.complete(toWitnessed(artifact), artifact.testimony, witnesses, options);
+          note(notesOf(progress.planned, witnessed.testimony));
+        });
+        return [{ progress, artifact: witnessed }];
       } catch (error) {
         noteFault(progress, error);
         return [];
+      } finally {
+        progress.noteEntries(witnessed.testimony.entries.map(({ recorded }) => recorded));
       }
     }),
   );
   return outcomes.flat();
+}
+
+/** What a trace says of an entry; the first one stands for those in further logs. */
+function notesOf({ kind, subject }: PlannedArtifact, { entries }: Testimony): SpanNotes {
+  const entry = entries[0]?.recorded;
+  return {
+    'chainwright.artifact.kind': kind,
+    'chainwright.artifact.subject': subject,
+    ...(entry === undefined
+      ? {}
+      : { 'chainwright.log.url': entry.log, 'chainwright.log.index': entry.logIndex }),
+  };
 }
 
 /** Where nothing can be signed the faults are recorded all the same. */

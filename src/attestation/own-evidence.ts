@@ -1,4 +1,3 @@
-import { createPublicKey } from 'node:crypto';
 import type { Clock } from '../model/clock.ts';
 import type { Digest } from '../model/digest.ts';
 import { digestOf } from '../model/digest.ts';
@@ -8,7 +7,8 @@ import type { RecordedLogEntry } from '../model/signing-record.ts';
 import { exactly } from '../signing/certificate-identity.ts';
 import type { Evidence } from '../signing/evidence-material.ts';
 import { parseLeafCertificate } from '../signing/leaf-certificate.ts';
-import { logKeysOf } from '../signing/trust-root.ts';
+import { publicKeyOf } from '../signing/public-key-of.ts';
+import { logKeysOf, noTrust } from '../signing/trust-root.ts';
 import type { TrustRoot } from '../signing/trust-root.ts';
 import { verifySignedEntity } from '../signing/verification.ts';
 import type { ExpectedSigner, VerifiedEvidence } from '../signing/verification.ts';
@@ -17,20 +17,23 @@ import type { ExpectedSigner, VerifiedEvidence } from '../signing/verification.t
 export interface FoundEvidence {
   readonly payload: Uint8Array;
   readonly payloadDigest: Digest;
-  readonly entry?: RecordedLogEntry;
+  readonly entries: readonly RecordedLogEntry[];
 }
 
 /**
  * Tells evidence that we wrote from evidence that somebody planted: certificate chain, identity, signed certificate
  * timestamp, log entry and signature are verified against the trust root, and the identity must be that of our
- * present key. Without a trust root nothing can be told, so nothing counts as ours.
+ * present key. What a long-lived key signed is told by that key, also where a certificate stands for it. Without a trust root
+ * nothing can be told, so nothing counts as ours; but for what a long-lived key signed where nothing is logged, which its
+ * signature alone tells.
  */
 export class OwnEvidence {
-  readonly #trustRoot: TrustRoot | undefined;
+  readonly #trustRoot: () => TrustRoot | undefined;
   readonly #isLogged: boolean;
   readonly #clock: Clock;
 
-  constructor(options: { trustRoot?: TrustRoot | undefined; isLogged: boolean; clock: Clock }) {
+  /** `trustRoot` gives the trust root that counts now. */
+  constructor(options: { trustRoot: () => TrustRoot | undefined; isLogged: boolean; clock: Clock }) {
     this.#trustRoot = options.trustRoot;
     this.#isLogged = options.isLogged;
     this.#clock = options.clock;
@@ -38,8 +41,9 @@ export class OwnEvidence {
 
   /** The verified content of `evidence` if the holder of `key`'s identity signed it; undefined if not. */
   verify(evidence: Evidence, key: SigningKey): FoundEvidence | undefined {
-    if (this.#trustRoot === undefined) return undefined;
-    const trustRoot = this.#trustRoot;
+    const isToldByKey = key.notAfter === undefined && !this.#isLogged;
+    const trustRoot = this.#trustRoot() ?? (isToldByKey ? noTrust : undefined);
+    if (trustRoot === undefined) return undefined;
     try {
       const verified = verifySignedEntity(evidence, signerOf(key), {
         trustRoot,
@@ -50,7 +54,7 @@ export class OwnEvidence {
       return {
         payload: verified.payload,
         payloadDigest: digestOf(verified.payload),
-        ...entryOf(verified, trustRoot),
+        entries: entriesOf(verified, trustRoot),
       };
     } catch (error) {
       if (isAppError(error)) return undefined;
@@ -59,10 +63,10 @@ export class OwnEvidence {
   }
 }
 
-function signerOf({ material }: SigningKey): ExpectedSigner {
-  if (material.kind === 'public-key') {
-    const key = createPublicKey({ key: Buffer.from(material.spkiDer), format: 'der', type: 'spki' });
-    return { kind: 'key', publicKey: key };
+function signerOf({ material, notAfter }: SigningKey): ExpectedSigner {
+  // A key that nothing ends is one of our own, not one that was made for a certificate.
+  if (material.kind === 'public-key' || notAfter === undefined) {
+    return { kind: 'key', publicKey: publicKeyOf(material) };
   }
   const { identity } = parseLeafCertificate(material.chainDer[0]);
   return {
@@ -71,12 +75,12 @@ function signerOf({ material }: SigningKey): ExpectedSigner {
   };
 }
 
-function entryOf({ logEntries }: VerifiedEvidence, trustRoot: TrustRoot): { entry?: RecordedLogEntry } {
-  const [entry] = logEntries;
-  if (entry === undefined) return {};
-  const { logId, logIndex, integratedAt } = entry;
-  const log = logKeysOf(trustRoot).find((key) => key.logId === logId)?.baseUrl ?? '';
-  return {
-    entry: { log, logId, logIndex, integratedTime: Math.floor((integratedAt?.getTime() ?? 0) / 1000) },
-  };
+function entriesOf({ logEntries }: VerifiedEvidence, trustRoot: TrustRoot): readonly RecordedLogEntry[] {
+  const keys = logKeysOf(trustRoot);
+  return logEntries.map(({ logId, logIndex, integratedAt }) => ({
+    log: keys.find((key) => key.logId === logId)?.baseUrl ?? '',
+    logId,
+    logIndex,
+    integratedTime: Math.floor((integratedAt?.getTime() ?? 0) / 1000),
+  }));
 }

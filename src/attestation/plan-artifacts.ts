@@ -24,6 +24,8 @@ export interface PlanInput {
   readonly statements: readonly PlannedStatement[];
   readonly signImages: boolean;
   readonly layouts: readonly EvidenceLayout[];
+  /** What the signer says besides in image signatures (`cosign sign -a`). */
+  readonly annotations?: Readonly<Record<string, string>>;
   /** One repository for all evidence tags, instead of each image's own. */
   readonly evidenceRepository?: Repository | undefined;
 }
@@ -44,7 +46,11 @@ function planSignature(image: ResolvedImage, layout: EvidenceLayout, input: Plan
   const subject = `${name}@${image.digest}`;
   const destinations = [destinationOf(image, layout, input)];
   if (layout === 'tag') {
-    const payload = encodeSimpleSigning({ dockerReference: name, digest: image.digest });
+    const payload = encodeSimpleSigning({
+      dockerReference: name,
+      digest: image.digest,
+      optional: input.annotations,
+    });
     return planArtifact({
       kind: 'signature',
       form: 'simple-signing',
@@ -55,7 +61,7 @@ function planSignature(image: ResolvedImage, layout: EvidenceLayout, input: Plan
       isKeptOnRun: false,
     });
   }
-  const statement = buildCosignSignStatement(image.digest);
+  const statement = buildCosignSignStatement(image.digest, input.annotations);
   return planArtifact({
     kind: 'signature',
     form: 'statement',

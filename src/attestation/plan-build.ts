@@ -1,5 +1,6 @@
 import { AppError } from '../model/errors.ts';
-import type { Repository } from '../model/image-reference.ts';
+import { formatRepository } from '../model/image-reference.ts';
+import type { PinnedImage, Repository } from '../model/image-reference.ts';
 import type { EvidenceLayout } from '../model/signing-record.ts';
 import type { ImageStore } from '../registry/image-store.ts';
 import { getProvenanceBuilder } from '../statements/provenance-formats.ts';
@@ -32,6 +33,8 @@ export interface BuildPolicy {
   readonly evidenceRepository?: Repository | undefined;
   /** Whether provenance lies on the run also where every subject is an image. */
   readonly isKeptOnRun: boolean;
+  /** Who does not allow images of a repository to be signed for this run; undefined: nobody objects. */
+  readonly refusesRepository?: (repository: Repository) => string | undefined;
 }
 
 /** What a {@link StatementSource} is told besides the images. */
@@ -91,7 +94,10 @@ export async function planBuild(
   },
 ): Promise<BuildPlan> {
   const { subjects: found, materials, problems } = findBuild(run);
-  const { images, subjects, hasOtherSubjects, faults } = await resolveSubjects(found, parts.store, parts);
+  const { allowed, refusals } = allowedSubjects(found, policy);
+  const resolved = await resolveSubjects(allowed, parts.store, parts);
+  const { images, subjects, hasOtherSubjects } = resolved;
+  const faults = [...refusals, ...resolved.faults];
   const statements: PlannedStatement[] = [];
   // A subject that cannot be asked for now would be left out, and the next try would make another provenance.
   const areSubjectsKnown = faults.every(isRunFault);
@@ -125,6 +131,33 @@ export async function planBuild(
       ...further.flatMap((made) => made.faults),
     ],
   };
+}
+
+/** Images of repositories that the policy does not allow are left out, each with a fault. */
+function allowedSubjects(
+  found: readonly FoundSubject[],
+  { refusesRepository = () => undefined }: BuildPolicy,
+): { readonly allowed: readonly FoundSubject[]; readonly refusals: readonly AppError[] } {
+  const judged = found.map((subject) => {
+    const by = subject.image === undefined ? undefined : refusesRepository(subject.image.repository);
+    return { subject, by };
+  });
+  return {
+    allowed: judged.filter(({ by }) => by === undefined).map(({ subject }) => subject),
+    refusals: judged.flatMap(({ subject: { image }, by }) =>
+      by === undefined || image === undefined ? [] : [refusedRepository(image, by)],
+    ),
+  };
+}
+
+function refusedRepository({ repository, digest }: PinnedImage, by: string): AppError {
+  const name = formatRepository(repository);
+  return new AppError('ERR_SUBJECT_REPOSITORY', `${by} does not allow images of ${name} to be signed`, {
+    kind: 'permanent',
+    object: `${name}@${digest}`,
+    remedy:
+      'Push to a repository that the SigningPolicy lists, or list this one there and run the task again.',
+  });
 }
 
 function toFault(problem: Problem, run: TaskRun): readonly AppError[] {

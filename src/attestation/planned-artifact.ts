@@ -4,6 +4,7 @@ import { formatRepository } from '../model/image-reference.ts';
 import { mediaTypes } from '../model/oci.ts';
 import type { Repository } from '../model/image-reference.ts';
 import type { ArtifactKind, EvidenceLayout } from '../model/signing-record.ts';
+import { inTotoPayloadType, preAuthEncoding } from '../statements/dsse.ts';
 import type { ResolvedImage } from './resolve-subjects.ts';
 
 /**
@@ -31,6 +32,8 @@ export interface PlannedArtifact {
   readonly subject: string;
   readonly payload: Uint8Array;
   readonly payloadDigest: Digest;
+  /** SHA-256 of what a statement's signature is over: DSSE's pre-authentication encoding. */
+  readonly signedDigest?: Digest;
   /** Predicate type of a statement. */
   readonly predicateType?: string;
   readonly destinations: readonly Destination[];
@@ -38,13 +41,18 @@ export interface PlannedArtifact {
   readonly isKeptOnRun: boolean;
 }
 
-/** Gives the artifact with the digest of its payload, and each destination once. */
-export function planArtifact(artifact: Omit<PlannedArtifact, 'payloadDigest'>): PlannedArtifact {
+/** Gives the artifact with the digests of its payload and of what is signed, and each destination once. */
+export function planArtifact(
+  artifact: Omit<PlannedArtifact, 'payloadDigest' | 'signedDigest'>,
+): PlannedArtifact {
   const destinations = new Map(artifact.destinations.map((place) => [destinationKey(place), place]));
   return {
     ...artifact,
     destinations: [...destinations.values()],
     payloadDigest: digestOf(artifact.payload),
+    ...(artifact.form === 'statement'
+      ? { signedDigest: digestOf(preAuthEncoding(inTotoPayloadType, artifact.payload)) }
+      : {}),
   };
 }
 
@@ -66,4 +74,14 @@ export function attachmentKindOf(form: PayloadForm): 'sig' | 'att' {
 /** The media type of this form's layer under cosign's tags. */
 export function layerMediaTypeOf(form: PayloadForm): string {
   return form === 'simple-signing' ? mediaTypes.simpleSigning : mediaTypes.dsseEnvelope;
+}
+
+/** What remains where cosign's tags cannot hold the evidence: artifacts of that layout go, and shared ones lose it. */
+export function withoutTags(artifacts: readonly PlannedArtifact[]): readonly PlannedArtifact[] {
+  return artifacts
+    .filter(({ layout }) => layout !== 'tag')
+    .map((artifact) => ({
+      ...artifact,
+      destinations: artifact.destinations.filter(({ layout }) => layout !== 'tag'),
+    }));
 }

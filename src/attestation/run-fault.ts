@@ -6,6 +6,7 @@ import type { AppError } from '../model/errors.ts';
  */
 const runFaults = new Set([
   'ERR_SUBJECT_ABSENT',
+  'ERR_SUBJECT_REPOSITORY',
   'ERR_TEKTON_TASKRUN',
   'ERR_TEKTON_RESULT',
   'ERR_TEKTON_RESULT_UNPAIRED',

@@ -1,58 +1,77 @@
+import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../model/clock.ts';
 import { splitDigest } from '../model/digest.ts';
-import type { SigningKey } from '../model/signature.ts';
+import type { SigningKey, VerificationMaterial } from '../model/signature.ts';
 import { verifierPem } from '../model/signature.ts';
+import { publicKeyOf } from '../signing/public-key-of.ts';
+import { hashFor } from '../signing/signature-algorithm.ts';
 import { encodeEnvelope, inTotoPayloadType, preAuthEncoding } from '../statements/dsse.ts';
 import type { Envelope } from '../statements/dsse.ts';
-import type { LoggedEntry, LogProposal, TransparencyLog } from '../transparency/transparency-log.ts';
+import type { LogProposal, TransparencyLog } from '../transparency/transparency-log.ts';
 import { artifactKey } from './planned-artifact.ts';
 import type { PlannedArtifact } from './planned-artifact.ts';
+import { isWorthWitnessing, noTestimony } from './witnessing.ts';
+import type { Testimony, WitnessedSignature, Witnesses } from './witnessing.ts';
 
-/** An artifact with its signature and, once it is logged, its log entry. */
+/** An artifact with its signature and who vouched for it so far. */
 export interface SignedArtifact {
   readonly planned: PlannedArtifact;
   readonly key: Pick<SigningKey, 'material' | 'fingerprint' | 'notAfter'>;
   readonly signature: Uint8Array;
   /** For statements: the DSSE envelope around the payload. */
   readonly envelope?: Envelope;
-  readonly entry?: LoggedEntry;
+  readonly testimony: Testimony;
 }
 
-/** Signs the payload with `key`, in the form that the artifact asks for (DSSE protocol v1.0 for statements). */
-export async function signArtifact(planned: PlannedArtifact, key: SigningKey): Promise<SignedArtifact> {
+/**
+ * Signs the payload with `key`, in the form that the artifact asks for (DSSE protocol v1.0 for statements), so that these
+ * logs take it. Envelopes that no log is told of are signed over SHA-256, which every verifier takes without being told.
+ */
+export async function signArtifact(
+  planned: PlannedArtifact,
+  key: SigningKey,
+  logs: readonly Pick<TransparencyLog, 'envelopeHash'>[],
+): Promise<SignedArtifact> {
   if (planned.form === 'simple-signing') {
-    return { planned, key, signature: await key.sign(planned.payload) };
+    return { planned, key, signature: await key.sign(planned.payload), testimony: noTestimony };
   }
-  const signature = await key.sign(preAuthEncoding(inTotoPayloadType, planned.payload));
+  const envelopeHash = logs.length === 0 ? 'sha256' : logs.find((log) => log.envelopeHash)?.envelopeHash;
+  const signature = await key.sign(preAuthEncoding(inTotoPayloadType, planned.payload), {
+    hash: envelopeHash,
+  });
   const envelope: Envelope = {
     payloadType: inTotoPayloadType,
     payload: planned.payload,
     signatures: [{ keyid: '', sig: signature }],
   };
-  return { planned, key, signature, envelope };
+  return { planned, key, signature, envelope, testimony: noTestimony };
 }
 
-/** Gives the artifact with its entry in `log`; an artifact that has one stays as it is. */
-export async function logArtifact(
-  signed: SignedArtifact,
-  log: TransparencyLog,
-  options: { readonly signal: AbortSignal },
-): Promise<SignedArtifact> {
-  if (signed.entry !== undefined) return signed;
-  return { ...signed, entry: await log.append(proposalOf(signed), options) };
+/** What logs and timestamp authorities are told of the artifact. */
+export function toWitnessed({ planned, key, signature, envelope }: SignedArtifact): WitnessedSignature {
+  const { material } = key;
+  const verifier = verifierPem(material);
+  const proposal: LogProposal =
+    envelope === undefined
+      ? {
+          kind: 'hashedrekord',
+          payloadSha256: splitDigest(planned.payloadDigest).hex,
+          digest: digestFor(planned.payload, material),
+          signature,
+          verifierPem: verifier,
+        }
+      : { kind: 'dsse', envelope: encodeEnvelope(envelope).toString('utf8'), verifierPem: verifier };
+  return { signature, material, proposal };
 }
 
-function proposalOf({ planned, key, signature, envelope }: SignedArtifact): LogProposal {
-  const verifier = verifierPem(key.material);
-  return envelope === undefined
-    ? {
-        kind: 'hashedrekord',
-        payloadSha256: splitDigest(planned.payloadDigest).hex,
-        signature,
-        verifierPem: verifier,
-      }
-    : { kind: 'dsse', envelope: encodeEnvelope(envelope).toString('utf8'), verifierPem: verifier };
+/** A log checks a bare signature with the hash that fits the key: with Ed25519 it cannot at all. */
+function digestFor(
+  payload: Uint8Array,
+  material: VerificationMaterial,
+): NonNullable<Extract<LogProposal, { kind: 'hashedrekord' }>['digest']> {
+  const algorithm = hashFor(publicKeyOf(material)) ?? 'sha256';
+  return { algorithm, hex: hash(algorithm, payload) };
 }
 
 const maxPendingBytes = 256 * 1024 * 1024;
@@ -75,14 +94,13 @@ export class PendingSignatures {
     this.#clock = clock;
   }
 
-  /** The signed form of `planned` from an earlier try, unless its key expired before the log took it. */
-  find(runUid: string, planned: PlannedArtifact): SignedArtifact | undefined {
+  /** The signed form of `planned` from an earlier try, unless its key expired before those who must vouch for it did. */
+  find(runUid: string, planned: PlannedArtifact, witnesses: Witnesses): SignedArtifact | undefined {
     const key = `${runUid}/${artifactKey(planned)}`;
     const signed = this.#artifacts.get(key);
     if (signed === undefined) return undefined;
-    const expiry = signed.key.notAfter;
-    const isUsable = signed.entry !== undefined || expiry === undefined || expiry > this.#clock.now();
-    if (isUsable) return { ...signed, planned };
+    const life = { notAfter: signed.key.notAfter, now: this.#clock.now() };
+    if (isWorthWitnessing(signed.testimony, witnesses, life)) return { ...signed, planned };
     this.#artifacts.delete(key);
     return undefined;
   }

@@ -116,24 +116,29 @@ async function storeAsReferrer(
   if (added) parts.metrics.pushed('referrer', planned.kind);
 }
 
-function toLayer({ planned, key, signature, envelope, entry }: SignedArtifact): NewAttachment {
+function toLayer({ planned, key, signature, envelope, testimony }: SignedArtifact): NewAttachment {
+  // A layer has room for one entry, with the log's promise, and for one timestamp.
+  const logged = testimony.entries.find(({ entry }) => entry.inclusionPromise !== undefined);
+  const [timestamp] = testimony.timestamps;
   return {
     mediaType: layerMediaTypeOf(planned.form),
     bytes: envelope === undefined ? planned.payload : encodeEnvelope(envelope),
     annotations: encodeCosignAnnotations({
       ...(envelope === undefined ? { signature } : {}),
       material: key.material,
-      ...(entry === undefined ? {} : { entry: entry.entry }),
+      ...(logged === undefined ? {} : { entry: logged.entry }),
+      ...(timestamp === undefined ? {} : { timestamp: timestamp.der }),
       ...(planned.predicateType === undefined ? {} : { predicateType: planned.predicateType }),
     }),
   };
 }
 
-function toBundle({ key, envelope, entry, planned }: SignedArtifact): Uint8Array {
+function toBundle({ key, envelope, testimony, planned }: SignedArtifact): Uint8Array {
   if (envelope === undefined) throw new Error(`a bundle of ${planned.subject} needs an envelope`);
   return encodeBundle({
     envelope,
     material: key.material,
-    entries: entry === undefined ? [] : [entry.entry],
+    entries: testimony.entries.map(({ entry }) => entry),
+    timestamps: testimony.timestamps.map(({ der }) => der),
   });
 }

@@ -125,7 +125,7 @@ function noteFound(
     const match = found.find(({ payloadDigest }) => payloadDigest === artifact.planned.payloadDigest);
     if (match === undefined) continue;
     artifact.noteStored(destination, match.ref);
-    if (match.entry !== undefined) artifact.noteEntry(match.entry);
+    artifact.noteEntries(match.entries);
   }
 }
 

@@ -1,36 +1,20 @@
+import { resolve } from 'node:path';
 import { Command } from 'commander';
-import { TaskRunReconciler } from '../reconcilers/task-run-reconciler.ts';
-import { RunNotices } from '../reconcilers/run-notices.ts';
-import { TaskRunController } from '../reconcilers/task-run-controller.ts';
 import { EventRecorder } from '../kube/events.ts';
 import { KubeClient } from '../kube/kube-client.ts';
-import { PullSecretSource } from '../kube/pull-secrets.ts';
-import { KubeRecordStore } from '../kube/signing-records.ts';
+import { resolveSettings } from '../settings/resolution.ts';
 import type { Settings, SettingsInput } from '../settings/settings-schema.ts';
 import { startHealthServer } from '../telemetry/health-server.ts';
-import type { RunningLog } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
 import { systemClock } from '../telemetry/system-clock.ts';
-import {
-  buildPolicyOf,
-  createAttestationParts,
-  createRegistries,
-  createStatementSources,
-  hostTrustOf,
-} from './wiring/attestation.ts';
-import { createBomThread } from './wiring/sbom.ts';
-import { readChainsConfigMap } from './wiring/chains-config-map.ts';
-import { openCluster } from './wiring/cluster.ts';
-import type { Environment } from './wiring/cluster.ts';
 import type { CommandContext } from './command-context.ts';
-import { Dispatchers } from './wiring/dispatchers.ts';
-import { credentialsOfRun, processCredentials } from './wiring/run-credentials.ts';
-import { openProcessLog, trustedFilesOf } from './wiring/process-log.ts';
-import { readSettings } from './wiring/settings.ts';
-import { createSigner } from './wiring/signer.ts';
-import { untilAvailable } from './wiring/startup.ts';
-import { openTrustRoot } from './wiring/trust.ts';
+import { openLiveSigning } from './controller/live-signing.ts';
+import type { LiveSigning, LiveSigningProcess } from './controller/live-signing.ts';
+import { openCluster } from './wiring/cluster.ts';
+import { collectSooner } from './wiring/memory.ts';
+import { openProcessLog } from './wiring/process-log.ts';
+import { readSettingsSources } from './wiring/settings.ts';
+import { openTracing } from './wiring/tracing.ts';
 import { packageVersion } from './wiring/version.ts';
 
 interface ControllerFlags {
@@ -39,13 +23,13 @@ interface ControllerFlags {
   readonly metricsAddress?: string;
   readonly fulcioUrl?: string;
   readonly rekorUrl?: string;
+  readonly signingConfig?: string;
+  readonly timestampServerUrl?: string;
   readonly concurrency?: string;
   readonly namespace: string;
   readonly serviceAccount: string;
   readonly logLevel?: string;
 }
-
-const drainMs = 20_000;
 
 /** `chainwright controller`. */
 export function controllerCommand(context: CommandContext): Command {
@@ -55,6 +39,8 @@ export function controllerCommand(context: CommandContext): Command {
     .option('--trusted-root <file>', 'trusted_root.json of the Sigstore instance in use')
     .option('--fulcio-url <url>', 'address of the certificate authority')
     .option('--rekor-url <url>', 'address of the transparency log')
+    .option('--signing-config <file>', 'signing_config.json that chooses the services')
+    .option('--timestamp-server-url <url>', 'address of an RFC 3161 timestamp authority')
     .option('--metrics-address <host:port>', 'where /metrics, /healthz and /readyz are served')
     .option('--concurrency <number>', 'runs in work at once')
     .option('--namespace <name>', 'namespace that the controller lives in', 'tekton-chains')
@@ -74,6 +60,7 @@ Examples:
 
 function settingsOf(flags: ControllerFlags): SettingsInput {
   const { trustedRoot, metricsAddress, fulcioUrl, rekorUrl, concurrency, logLevel } = flags;
+  const { signingConfig, timestampServerUrl } = flags;
   const telemetry = {
     ...(metricsAddress === undefined ? {} : { metricsAddress }),
     ...(logLevel === undefined ? {} : { logLevel: logLevel as 'info' }),
@@ -82,106 +69,72 @@ function settingsOf(flags: ControllerFlags): SettingsInput {
     ...(trustedRoot === undefined ? {} : { trustedRoot: { file: trustedRoot } }),
     ...(fulcioUrl === undefined ? {} : { signer: { fulcio: { url: fulcioUrl } } }),
     ...(rekorUrl === undefined ? {} : { log: { url: rekorUrl } }),
+    ...(signingConfig === undefined ? {} : { signingConfig: { file: resolve(signingConfig) } }),
+    ...(timestampServerUrl === undefined ? {} : { timestampAuthorities: [timestampServerUrl] }),
     ...(concurrency === undefined ? {} : { controller: { concurrency: Number(concurrency) } }),
     ...(Object.keys(telemetry).length === 0 ? {} : { telemetry }),
   };
 }
 
 async function runController(flags: ControllerFlags, { environment, signal }: CommandContext): Promise<void> {
+  collectSooner();
   const clock = systemClock;
   await using closing = new AsyncDisposableStack();
   const access = await openCluster(environment, clock, { signal });
   const client = closing.use(new KubeClient({ access, clock }));
   const given = { configFile: flags.config, flags: settingsOf(flags), environment };
-  const log = openProcessLog((await readSettings(given)).settings, environment);
+  const sources = await readSettingsSources(given);
+  const { settings: early } = resolveSettings(sources);
+  const log = openProcessLog(early, environment);
   closing.defer(() => log.close());
-  const chainsConfig = await untilAvailable(() => readChainsConfigMap(client, flags.namespace, { signal }), {
-    signal,
-    clock,
-    log,
-  });
-  const { settings, notices } = await readSettings({ ...given, chainsConfig });
-  log.setLevel(settings.telemetry.logLevel);
-  for (const { level, source, name, message } of notices) {
-    log[level === 'warning' ? 'warn' : 'info']('settings', { source, name, notice: message });
-  }
-  const account = { namespace: flags.namespace, name: flags.serviceAccount };
-  const parts = { settings, environment, client, log, account, signal, closing };
-  const controller = await createController(parts);
-  log.info('started', { version: packageVersion(), signer: settings.signer.type, log: settings.log.url });
-  await controller.run({ signal, drainMs });
-  log.info('stopped', {});
-}
-
-interface ControllerWiring {
-  readonly settings: Settings;
-  readonly environment: Environment;
-  readonly client: KubeClient;
-  readonly log: RunningLog;
-  readonly account: { readonly namespace: string; readonly name: string };
-  readonly signal: AbortSignal;
-  readonly closing: AsyncDisposableStack;
-}
-
-async function createController(wiring: ControllerWiring): Promise<TaskRunController> {
-  const { settings, client, log, closing } = wiring;
-  const clock = systemClock;
   const metrics = createMetrics({ version: packageVersion() });
   metrics.watchGelf(() => log.gelf());
-  const reconciler = await createReconciler(wiring, metrics);
-  const controller = new TaskRunController({
-    client,
-    reconciler,
-    settings: settings.controller,
-    metrics,
-    clock,
-    log,
-  });
+  const events = new EventRecorder({ client, clock, log });
+  closing.defer(() => events.close({ deadlineMs: 2000 }));
+  const account = { namespace: flags.namespace, name: flags.serviceAccount };
+  const tracing = await openTracing(environment, { log, closing });
+  const process = { environment, client, log, metrics, tracing, events, account, clock, signal, closing };
+  const signing = openLiveSigning({ ...process, sources, configFile: flags.config });
+  const ending = new AbortController();
+  const { follower, policies } = signing;
+  const following = Promise.all([follower, policies].map((part) => part.run({ signal: ending.signal })));
+  try {
+    await Promise.race([follower.attempted, following, aborted(signal)]);
+    await serveHealth(signing, process, early);
+    const known = Promise.all([follower.taken, policies.synced]);
+    await Promise.race([known, following, aborted(signal)]);
+    if (signal.aborted) return;
+    const controller = signing.start();
+    const { signer, log: transparency } = signing.settings();
+    log.info('started', { version: packageVersion(), signer: signer.type, log: transparency.url });
+    await controller.run({ signal });
+    log.info('stopped', {});
+  } finally {
+    ending.abort();
+    await following;
+  }
+}
+
+/** Probes are answered from the first try to use the settings on, so that it can be seen why nothing is done. */
+async function serveHealth(
+  { follower, policies, controller }: LiveSigning,
+  { metrics, closing }: LiveSigningProcess,
+  early: Settings,
+): Promise<void> {
+  const { telemetry } = follower.state.inForce?.settings ?? early;
   closing.use(
     await startHealthServer({
-      address: settings.telemetry.metricsAddress,
-      live: { informer: () => controller.findStall() },
-      ready: { informer: () => controller.findUnready() },
+      address: telemetry.metricsAddress,
+      live: { informer: () => controller()?.findStall() },
+      ready: {
+        settings: () => follower.findUnready() ?? policies.findUnready(),
+        informer: () => (controller() === undefined ? 'waiting for settings' : controller()?.findUnready()),
+      },
       metrics,
     }),
   );
-  return controller;
 }
 
-async function createReconciler(wiring: ControllerWiring, metrics: Metrics): Promise<TaskRunReconciler> {
-  const { settings, environment, client, log, account, signal, closing } = wiring;
-  const clock = systemClock;
-  const patience = { signal, clock, log };
-  const dispatchers = closing.use(
-    await Dispatchers.open({ caFiles: trustedFilesOf(environment), hosts: hostTrustOf(settings) }),
-  );
-  const events = new EventRecorder({ client, clock, log });
-  closing.defer(() => events.close({ deadlineMs: 2000 }));
-  const trustRoot = await untilAvailable(() => openTrustRoot(settings, { signal }), patience);
-  if (trustRoot === undefined) log.warn('no trust root: the log key is pinned at first use', {});
-  const signer = await untilAvailable(
-    () => createSigner({ settings, dispatchers, clock, client, account, signal }),
-    patience,
-  );
-  const records = new KubeRecordStore(client);
-  const common = { settings, dispatchers, metrics, clock, log };
-  const bomMaker = settings.sbom.enabled
-    ? closing.use(createBomThread(settings, packageVersion()))
-    : undefined;
-  const registries = createRegistries(settings, dispatchers, clock);
-  const pullSecrets = new PullSecretSource({ client });
-  const ownCredentials = processCredentials(environment);
-  return new TaskRunReconciler({
-    client,
-    attestation: createAttestationParts({ ...common, signer, trustRoot, records }),
-    policy: buildPolicyOf(settings),
-    sources: createStatementSources(settings, bomMaker, log),
-    storeFor: (run) =>
-      registries.withCredentials(credentialsOfRun(run, { pullSecrets, ownCredentials, log })),
-    managedBy: settings.controller.managedBy,
-    holdDeletionMs: settings.controller.holdDeletionMs,
-    notices: new RunNotices(events),
-    metrics,
-    log,
-  });
+function aborted(signal: AbortSignal): Promise<void> {
+  return systemClock.sleep(Infinity, signal).catch(() => undefined);
 }

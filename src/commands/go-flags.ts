@@ -1,5 +1,32 @@
-const switches = new Set(['--insecure-ignore-tlog', '--insecure-ignore-sct', '--yes', '--recursive']);
-const valued = new Set(['--tlog-upload', '--new-bundle-format']);
+const switches = new Set(
+  [
+    'allow-certificate-chain',
+    'allow-http-registry',
+    'allow-insecure-registry',
+    'experimental-oci11',
+    'insecure-ignore-sct',
+    'insecure-ignore-tlog',
+    'insecure-skip-verify',
+    'issue-certificate',
+    'k8s-keychain',
+    'local-image',
+    'no-upload',
+    'offline',
+    'oidc-disable-ambient-providers',
+    'private-infrastructure',
+    'record-creation-timestamp',
+    'recursive',
+    'replace',
+    'sk',
+    'use-signed-timestamps',
+    'yes',
+  ].map((name) => `--${name}`),
+);
+const valued = new Set(
+  ['b64', 'check-claims', 'new-bundle-format', 'tlog-upload', 'upload', 'use-signing-config'].map(
+    (name) => `--${name}`,
+  ),
+);
 const words = new Set(['true', 'false']);
 
 /**

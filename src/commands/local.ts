@@ -34,6 +34,8 @@ export function localCommand(context: CommandContext): Command {
     )
     .option('--fulcio-url <url>', 'address of the certificate authority')
     .option('--rekor-url <url>', 'address of the transparency log')
+    .option('--signing-config <file>', 'signing_config.json that chooses the services')
+    .option('--timestamp-server-url <url>', 'address of an RFC 3161 timestamp authority')
     .option('--tlog-upload <bool>', 'false: without entries in the transparency log')
     .option('--trusted-root <file>', 'trusted_root.json of the Sigstore instance in use')
     .option('--log-level <level>', 'debug, info, warn or error')

@@ -17,7 +17,8 @@ import { trustedFilesOf } from './wiring/process-log.ts';
 import { readSettings } from './wiring/settings.ts';
 import { openTrustRoot } from './wiring/trust.ts';
 import { openUserLog } from './wiring/user-log.ts';
-import { openUserRegistries, parseUserImage, pinImage } from './wiring/user-images.ts';
+import { parseUserImage } from './wiring/image-argument.ts';
+import { openUserRegistries, pinImage } from './wiring/user-images.ts';
 
 const readsAtOnce = 8;
 

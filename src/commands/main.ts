@@ -7,17 +7,23 @@ import { packageVersion } from './wiring/version.ts';
 
 const commands = [
   { name: 'attest', load: async () => (await import('./attest.ts')).attestCommand(context) },
+  { name: 'backfill', load: async () => (await import('./backfill.ts')).backfillCommand(context) },
   { name: 'controller', load: async () => (await import('./controller.ts')).controllerCommand(context) },
   { name: 'demo', load: async () => (await import('./demo.ts')).demoCommand(context) },
+  { name: 'doctor', load: async () => (await import('./doctor.ts')).doctorCommand(context) },
+  { name: 'explain', load: async () => (await import('./explain.ts')).explainCommand(context) },
+  { name: 'layout', load: async () => (await import('./layout.ts')).layoutCommand(context) },
   { name: 'local', load: async () => (await import('./local.ts')).localCommand(context) },
   { name: 'log', load: async () => (await import('./log.ts')).logCommand(context) },
   { name: 'monitor', load: async () => (await import('./monitor.ts')).monitorCommand(context) },
   { name: 'policy', load: async () => (await import('./policy.ts')).policyCommand(context) },
   { name: 'preview', load: async () => (await import('./preview.ts')).previewCommand(context) },
   { name: 'sbom', load: async () => (await import('./sbom.ts')).sbomCommand(context) },
+  { name: 'settings', load: async () => (await import('./settings.ts')).settingsCommand(context) },
   { name: 'sign', load: async () => (await import('./sign.ts')).signCommand(context) },
   { name: 'sign-blob', load: async () => (await import('./sign-blob.ts')).signBlobCommand(context) },
   { name: 'triangulate', load: async () => (await import('./triangulate.ts')).triangulateCommand(context) },
+  { name: 'trust-root', load: async () => (await import('./trust-root.ts')).trustRootCommand(context) },
   { name: 'verify', load: async () => (await import('./verify.ts')).verifyCommand(context) },
   {
     name: 'verify-attestation',

@@ -1,14 +1,17 @@
 import { Command, Option } from 'commander';
-import type { IntentSource } from '../monitor/intent-watch.ts';
-import type { LogMonitor } from '../monitor/log-monitor.ts';
-import { startHealthServer } from '../telemetry/health-server.ts';
 import { createMonitorMetrics } from '../telemetry/monitor-metrics.ts';
 import { systemClock } from '../telemetry/system-clock.ts';
 import type { CommandContext } from './command-context.ts';
-import { exitCodes } from './exit-code.ts';
-import { parseDuration, parseIndex, settingsOfFlags, watchedSignersOf } from './monitor/monitor-flags.ts';
+import { runClusterMonitor } from './monitor/cluster-monitor.ts';
+import { runFlagMonitor } from './monitor/flag-monitor.ts';
+import {
+  describesMonitor,
+  parseDuration,
+  parseIndex,
+  settingsOfFlags,
+  watchedSignersOf,
+} from './monitor/monitor-flags.ts';
 import type { MonitorFlags } from './monitor/monitor-flags.ts';
-import { createMonitor } from './monitor/monitor-wiring.ts';
 import { openProcessLog } from './wiring/process-log.ts';
 import { readSettings } from './wiring/settings.ts';
 import { packageVersion } from './wiring/version.ts';
@@ -16,9 +19,12 @@ import { packageVersion } from './wiring/version.ts';
 /** `chainwright monitor`. */
 export function monitorCommand(context: CommandContext): Command {
   return new Command('monitor')
-    .description('read the transparency log, and raise an alarm when somebody signs as us')
+    .description('read transparency logs, and raise an alarm when somebody signs as us')
     .option('--config <file>', 'file with a ChainwrightConfig object')
-    .option('--log-url <url>', 'address of the log (Rekor v1)')
+    .option('--log-url <url>', 'address of the log')
+    .addOption(
+      new Option('--log-api-version <1|2>', 'Rekor v1, or v2 (tiles)').choices(['1', '2']).default('1'),
+    )
     .option('--trusted-root <file>', 'trusted_root.json with the key of the log')
     .option('--identity <subject...>', 'subject of our certificates', [])
     .option('--identity-regexp <expression...>', 'the same as an RE2 expression, found anywhere', [])
@@ -32,7 +38,9 @@ export function monitorCommand(context: CommandContext): Command {
     )
     .addOption(durationOption('--interval <duration>', 'pause between two looks at the log', '10s'))
     .addOption(durationOption('--grace <duration>', 'how long an entry may be without record', '0s'))
+    .addOption(durationOption('--missing-after <duration>', 'how long an entry of ours may be missing', '5m'))
     .addOption(durationOption('--unreachable-after <duration>', 'how long the log may be away', '10m'))
+    .option('--namespace <name>', 'namespace that the monitor lives in', 'chainwright-monitor')
     .option('--once', 'read to the end of the log, then exit: 1 if there was an alarm')
     .option('--no-cluster', 'take no SigningRecords from a cluster: every entry in our name is an alarm')
     .option('--metrics-address <host:port>', 'where /metrics, /healthz and /readyz are served')
@@ -40,7 +48,10 @@ export function monitorCommand(context: CommandContext): Command {
     .addHelpText(
       'after',
       `
+Without --log-url and anybody to watch for it follows what the LogMonitor objects of the cluster describe; of several replicas one works.
+
 Examples:
+  chainwright monitor --config chainwright.yaml
   chainwright monitor --log-url https://rekor.golems.internal --trusted-root trusted_root.json --state /state/monitor.json \\
     --identity https://kubernetes.golems.internal/namespaces/tekton-chains/serviceaccounts/tekton-chains-controller
   KUBECONFIG=admin.conf chainwright monitor --once --start-index 0 --identity-regexp tekton-chains-controller$`,
@@ -55,7 +66,8 @@ function durationOption(flags: string, description: string, initial: string): Op
 }
 
 async function runMonitor(flags: MonitorFlags, { environment, signal }: CommandContext): Promise<void> {
-  const signers = await watchedSignersOf(flags, { environment, signal });
+  const isByFlags = describesMonitor(flags);
+  const signers = isByFlags ? await watchedSignersOf(flags, { environment, signal }) : undefined;
   const given = { configFile: flags.config, flags: settingsOfFlags(flags), environment };
   const { settings } = await readSettings(given);
   await using closing = new AsyncDisposableStack();
@@ -63,46 +75,7 @@ async function runMonitor(flags: MonitorFlags, { environment, signal }: CommandC
   closing.defer(() => log.close());
   const metrics = createMonitorMetrics({ version: packageVersion() });
   metrics.watchGelf(() => log.gelf());
-  const common = { flags, settings, signers, environment, metrics, log, signal, closing };
-  const { monitor, source } = await createMonitor({ ...common, clock: systemClock });
-  if (flags.once === true) {
-    await passOnce(monitor, source, signal);
-    log.info('the log was looked through', { log: settings.log.url, alarms: monitor.alarms });
-    return;
-  }
-  closing.use(
-    await startHealthServer({
-      address: settings.telemetry.metricsAddress,
-      live: {},
-      ready: { log: () => monitor.findUnready() },
-      metrics,
-    }),
-  );
-  log.info('started', { version: packageVersion(), log: settings.log.url });
-  await runBoth(monitor, source, signal);
-  log.info('stopped', {});
-}
-
-/** Records are listed after the entries were read: there is nothing to wait for. */
-async function passOnce(monitor: LogMonitor, source: IntentSource, signal: AbortSignal): Promise<void> {
-  await source.refresh({ signal });
-  const fault = await monitor.pass({ signal, graceMs: 0 });
-  if (monitor.alarms > 0) process.exitCode = exitCodes.checkFailed;
-  else if (fault !== undefined) throw fault;
-}
-
-/** When one of them fails, so does the other. */
-async function runBoth(monitor: LogMonitor, source: IntentSource, signal: AbortSignal): Promise<void> {
-  const failing = new AbortController();
-  const either = AbortSignal.any([signal, failing.signal]);
-  await Promise.all(
-    [monitor, source].map(async (part) => {
-      try {
-        await part.run({ signal: either });
-      } catch (error) {
-        failing.abort(error);
-        if (!signal.aborted) throw error;
-      }
-    }),
-  );
+  const common = { settings, environment, metrics, log, signal, closing, clock: systemClock };
+  if (signers === undefined) await runClusterMonitor({ ...common, namespace: flags.namespace });
+  else await runFlagMonitor({ ...common, flags, signers });
 }

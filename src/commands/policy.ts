@@ -3,9 +3,17 @@ import { openPolicyEngine } from '../policy/evaluation/policy-engine.ts';
 import { systemClock } from '../telemetry/system-clock.ts';
 import type { CommandContext } from './command-context.ts';
 import { exitCodes } from './exit-code.ts';
+import { impactCommand } from './policy/impact.ts';
 import { askCluster, askFiles } from './policy/policy-sources.ts';
 import { openJudging } from './policy/judging-session.ts';
+import {
+  exportPolicies,
+  formatExportJson,
+  formatExportYaml,
+  formatLimitations,
+} from './policy/kyverno-export.ts';
 import { readPolicyFiles } from './policy/policy-files.ts';
+import type { KyvernoVersion } from '../policy/kyverno/kyverno-types.ts';
 import type { PolicyFiles } from './policy/policy-files.ts';
 import { formatLinted, lintPolicies } from './policy/policy-lint.ts';
 import { openRemoteReferences } from './policy/remote-references.ts';
@@ -14,6 +22,7 @@ import type { TestImage, TestedImage } from './policy/test-images.ts';
 import { usageFault } from './policy/usage-fault.ts';
 import { formatOutput, outputOption } from './wiring/output-format.ts';
 import type { OutputFormat } from './wiring/output-format.ts';
+import { kyvernoOptionsOf } from './wiring/kyverno-options.ts';
 import { readSettings } from './wiring/settings.ts';
 
 interface LintFlags {
@@ -31,12 +40,25 @@ interface TestFlags extends Omit<LintFlags, 'filename'> {
   readonly config?: string;
 }
 
+interface ExportFlags {
+  readonly filename: readonly string[];
+  readonly namespace: string;
+  readonly output: 'yaml' | 'json';
+  readonly kyvernoVersion: KyvernoVersion;
+  readonly trustedRoot?: string;
+  readonly config?: string;
+}
+
 /** `chainwright policy`. */
 export function policyCommand(context: CommandContext): Command {
   return new Command('policy')
-    .description('check ClusterImagePolicies, and what they would say of images')
+    .description(
+      'check ClusterImagePolicies, and what they would say of images and of what runs, or export them',
+    )
     .addCommand(lintCommand(context).exitOverride())
-    .addCommand(testCommand(context).exitOverride());
+    .addCommand(exportCommand(context).exitOverride())
+    .addCommand(testCommand(context).exitOverride())
+    .addCommand(impactCommand(context).exitOverride());
 }
 
 function filesOption(): Option {
@@ -147,4 +169,63 @@ async function testImages(
   const tested: TestedImage[] = [];
   for (const one of images) tested.push(toTested(await judge(one), one));
   return tested;
+}
+
+function exportCommand(context: CommandContext): Command {
+  return new Command('export')
+    .description('write policies as another engine reads them')
+    .addOption(filesOption().makeOptionMandatory())
+    .addOption(
+      new Option('--to <engine>', 'engine that shall enforce them')
+        .choices(['kyverno'])
+        .makeOptionMandatory(),
+    )
+    .addOption(
+      new Option('--kyverno-version <version>', 'version of policies.kyverno.io')
+        .choices(['v1', 'v1beta1'])
+        .default('v1'),
+    )
+    .option('--trusted-root <file>', 'trusted_root.json for policies that name no TrustRoot')
+    .option('--config <file>', 'file with a ChainwrightConfig object; of it spec.kyverno')
+    .addOption(namespaceOption())
+    .addOption(
+      new Option('-o, --output <format>', 'how the policies are printed')
+        .choices(['yaml', 'json'])
+        .default('yaml'),
+    )
+    .addHelpText(
+      'after',
+      `
+Kyverno admits no more than the ClusterImagePolicy. What it cannot be told makes it deny more, and is named: on standard
+error, and in YAML above each policy. The last policy denies images that no other one is about, unless the ConfigMap
+config-policy-controller is among the files and says otherwise.
+Exit code 1 if a policy is broken, so that its export denies everything that it is about; 2 for a wrong policy.
+
+Examples:
+  chainwright policy export --to kyverno -f policy.yaml --trusted-root trusted_root.json | kubectl apply -f -
+  kubectl get clusterimagepolicies,trustroots -o yaml | chainwright policy export --to kyverno -f - --output json`,
+    )
+    .action(async (flags: ExportFlags) => {
+      await runExport(flags, context);
+    });
+}
+
+async function runExport(flags: ExportFlags, { environment, signal }: CommandContext): Promise<void> {
+  const { namespace, trustedRoot, output } = flags;
+  const files = await readPolicyFiles(flags.filename, { signal });
+  const { settings } = await readSettings({ configFile: flags.config, environment });
+  await using closing = new AsyncDisposableStack();
+  const { references, ...source } = askFiles(files, namespace);
+  const options = { ...kyvernoOptionsOf(settings), version: flags.kyvernoVersion };
+  const result = await exportPolicies(
+    source,
+    { settings, environment, trustedRoot, references, signal, closing },
+    options,
+  );
+  process.stderr.write(formatLimitations(result));
+  process.stdout.write(output === 'json' ? formatExportJson(result) : formatExportYaml(result));
+  const isBroken = result.exported.some(({ limitations }) =>
+    limitations.some(({ code }) => code === 'policy-broken'),
+  );
+  if (isBroken) process.exitCode = exitCodes.checkFailed;
 }

@@ -7,13 +7,17 @@ import { parseBoolean } from './local/local-flags.ts';
 import type { SigningFlags } from './local/local-flags.ts';
 import { encodeBlobBundle, signBlob } from './sign-blob/blob-signature.ts';
 import type { BlobSigned } from './sign-blob/blob-signature.ts';
+import { addCosignFlags, signingRefusals } from './wiring/cosign-options.ts';
 import { readBlob } from './wiring/input-file.ts';
+import type { CertificateFlags } from './wiring/signing-certificate.ts';
 import { addSigningOptions } from './wiring/signing-options.ts';
-import { openUserLog } from './wiring/user-log.ts';
 import { openUserSigning } from './wiring/user-signing.ts';
 
-interface SignBlobFlags extends SigningFlags {
+interface SignBlobFlags extends SigningFlags, CertificateFlags {
   readonly outputSignature?: string;
+  /** The older name of `outputSignature`. */
+  readonly output?: string;
+  readonly b64?: string;
   readonly outputCertificate?: string;
   readonly bundle?: string;
   readonly newBundleFormat?: string;
@@ -24,11 +28,18 @@ export function signBlobCommand(context: CommandContext): Command {
   const command = new Command('sign-blob')
     .description('sign a file, as cosign sign-blob does')
     .argument('<file>', 'what is signed; - for standard input')
-    .option('--output-signature <file>', 'write the signature there, base64; else it is printed')
+    .option('--output-signature <file>', 'write the signature there; else it is printed')
+    .option('--output <file>', 'the same')
+    .option('--b64 <bool>', 'false: the signature is written as it is, not as base64')
     .option('--output-certificate <file>', 'write the certificate there, base64 of PEM')
     .option('--bundle <file>', 'write all that verifying takes there: a Sigstore bundle v0.3')
     .option('--new-bundle-format <bool>', 'false: the bundle is cosign’s own of former releases');
-  return addSigningOptions(command)
+  addCosignFlags(addSigningOptions(command), {
+    granted: 'signing',
+    only: ['signingAlgorithm'],
+    refused: [...signingRefusals, 'timestampFile'],
+  });
+  return command
     .addHelpText(
       'after',
       `
@@ -46,27 +57,28 @@ async function runSignBlob(file: string, flags: SignBlobFlags, context: CommandC
   const { signal } = context;
   const isSigstore = flags.newBundleFormat === undefined || parseBoolean(flags.newBundleFormat);
   await using closing = new AsyncDisposableStack();
-  const { settings, dispatchers, signer, trustRoot } = await openUserSigning(flags, { ...context, closing });
-  const log = settings.log.enabled ? openUserLog(settings, { dispatchers, trustRoot }) : undefined;
+  const { signer, witnesses: source } = await openUserSigning(flags, 'file', { ...context, closing });
   const blob = await readBlob(file, { signal });
-  const signed = await signBlob(blob, await signer.acquire({ signal }), { log, signal });
+  const witnesses = await source.current({ signal });
+  const signed = await signBlob(blob, await signer.acquire({ signal }), { witnesses, signal });
   const { bundle } = flags;
   if (bundle !== undefined) {
     await writeOut(bundle, encodeBlobBundle(signed, isSigstore ? 'sigstore' : 'cosign'), 'bundle');
   }
   await writeParts(signed, flags);
-  if (signed.logged !== undefined) {
-    process.stderr.write(`tlog entry created with index: ${signed.logged.recorded.logIndex}\n`);
+  for (const { recorded } of signed.testimony.entries) {
+    process.stderr.write(`tlog entry created with index: ${recorded.logIndex}\n`);
   }
 }
 
 async function writeParts(
   { signature, material }: BlobSigned,
-  { bundle, outputSignature, outputCertificate }: SignBlobFlags,
+  { bundle, output, outputSignature = output, outputCertificate, b64 }: SignBlobFlags,
 ): Promise<void> {
-  const encoded = Buffer.from(signature).toString('base64');
-  if (outputSignature !== undefined) await writeOut(outputSignature, encoded, 'signature');
-  else if (bundle === undefined) process.stdout.write(`${encoded}\n`);
+  const isEncoded = b64 === undefined || parseBoolean(b64);
+  const written = isEncoded ? Buffer.from(signature).toString('base64') : signature;
+  if (outputSignature !== undefined) await writeOut(outputSignature, written, 'signature');
+  else if (bundle === undefined) process.stdout.write(isEncoded ? `${written.toString()}\n` : signature);
   if (outputCertificate === undefined || material.kind !== 'certificate') return;
   await writeOut(outputCertificate, Buffer.from(verifierPem(material)).toString('base64'), 'certificate');
 }

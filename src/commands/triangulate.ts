@@ -8,9 +8,14 @@ import { hostTrustOf } from './wiring/attestation.ts';
 import { Dispatchers } from './wiring/dispatchers.ts';
 import { trustedFilesOf } from './wiring/process-log.ts';
 import { readSettings } from './wiring/settings.ts';
-import { openUserRegistries, parseUserImage, pinImage } from './wiring/user-images.ts';
+import { parseUserImage } from './wiring/image-argument.ts';
+import { addCosignFlags } from './wiring/cosign-options.ts';
+import { addRegistryOptions, withRegistryFlags } from './wiring/registry-options.ts';
+import type { RegistryFlags } from './wiring/registry-options.ts';
+import { openUserRegistries, pinImage } from './wiring/user-images.ts';
+import type { NamedImage } from './wiring/user-images.ts';
 
-interface TriangulateFlags {
+interface TriangulateFlags extends RegistryFlags {
   readonly type: 'signature' | 'attestation' | 'sbom' | 'digest';
   readonly config?: string;
 }
@@ -19,7 +24,7 @@ const suffixes = { signature: 'sig', attestation: 'att', sbom: 'sbom' } as const
 
 /** `chainwright triangulate`. */
 export function triangulateCommand(context: CommandContext): Command {
-  return new Command('triangulate')
+  const command = new Command('triangulate')
     .description('print the tag under which an image’s evidence lies, as cosign triangulate does')
     .argument('<image>', 'HOST/PATH:TAG or HOST/PATH@sha256:HEX; a tag is looked up in the registry')
     .addOption(
@@ -27,7 +32,9 @@ export function triangulateCommand(context: CommandContext): Command {
         .choices(['signature', 'attestation', 'sbom', 'digest'])
         .default('signature'),
     )
-    .option('--config <file>', 'file with a ChainwrightConfig object')
+    .option('--config <file>', 'file with a ChainwrightConfig object');
+  addCosignFlags(addRegistryOptions(command), { refused: ['registryClient', 'tagPrefix'] });
+  return command
     .addHelpText(
       'after',
       `
@@ -38,8 +45,9 @@ Examples:
   chainwright triangulate --type attestation IMAGE`,
     )
     .action(async (image: string, flags: TriangulateFlags) => {
-      const { settings } = await readSettings({ configFile: flags.config, environment: context.environment });
-      const { repository, digest } = await findImage(image, settings, context);
+      const read = await readSettings({ configFile: flags.config, environment: context.environment });
+      const settings = withRegistryFlags(read.settings, image, flags);
+      const { repository, digest } = await findImage({ image, flags }, settings, context);
       if (flags.type === 'digest') {
         process.stdout.write(`${formatRepository(repository)}@${digest}\n`);
         return;
@@ -53,15 +61,16 @@ Examples:
 
 /** With a digest nobody has to be asked. */
 async function findImage(
-  image: string,
+  named: NamedImage,
   settings: Settings,
   { environment, signal }: CommandContext,
 ): Promise<PinnedImage> {
+  const { image } = named;
   const { repository, digest } = parseUserImage(image);
   if (digest !== undefined) return { repository, digest };
   await using dispatchers = await Dispatchers.open({
     caFiles: trustedFilesOf(environment),
     hosts: hostTrustOf(settings),
   });
-  return await pinImage(image, openUserRegistries(settings, { dispatchers, environment }), signal);
+  return await pinImage(image, openUserRegistries(settings, { dispatchers, environment, named }), signal);
 }

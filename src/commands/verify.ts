@@ -3,19 +3,27 @@ import { explainFully } from '../policy/explanation.ts';
 import type { CommandContext } from './command-context.ts';
 import { exitCodes } from './exit-code.ts';
 import { referencesOf } from './policy/file-references.ts';
-import { openJudging } from './policy/judging-session.ts';
+import { openImageStore, openJudging } from './policy/judging-session.ts';
 import { readPolicyFiles } from './policy/policy-files.ts';
 import { askCluster, askFiles } from './policy/policy-sources.ts';
 import type { PolicySource } from './policy/policy-sources.ts';
 import { asPodImage } from './policy/test-images.ts';
 import { usageFault } from './policy/usage-fault.ts';
+import { addAnnotations } from './sign/annotation-flags.ts';
+import type { Annotations } from './sign/annotation-flags.ts';
 import { hasSignerFlags, policyOfFlags } from './verify/flag-policy.ts';
-import type { SignerFlags } from './verify/flag-policy.ts';
+import { requireAnnotations } from './verify/signature-annotations.ts';
+import { addSignerOptions } from './verify/signer-flags.ts';
+import type { SignerFlags } from './verify/signer-flags.ts';
+import { addCosignFlags, verifyingRefusals } from './wiring/cosign-options.ts';
 import { formatOutput, outputOption } from './wiring/output-format.ts';
 import type { OutputFormat } from './wiring/output-format.ts';
+import { addRegistryOptions, withRegistryFlags } from './wiring/registry-options.ts';
+import type { RegistryFlags } from './wiring/registry-options.ts';
 import { readSettings } from './wiring/settings.ts';
 
-interface VerifyFlags extends SignerFlags {
+interface VerifyFlags extends SignerFlags, RegistryFlags {
+  readonly annotations?: Annotations;
   readonly policy?: readonly string[];
   readonly cluster?: boolean;
   readonly namespace: string;
@@ -27,7 +35,7 @@ interface VerifyFlags extends SignerFlags {
 
 /** `chainwright verify`. */
 export function verifyCommand(context: CommandContext): Command {
-  return new Command('verify')
+  const command = new Command('verify')
     .description(
       'verify an image by policies, or by cosign’s flags: every check, with the evidence that passed it',
     )
@@ -35,17 +43,21 @@ export function verifyCommand(context: CommandContext): Command {
     .option('--policy <file...>', 'YAML or JSON with ClusterImagePolicies and what they refer to')
     .option('--cluster', 'judge by the policies and trust roots of the cluster that kubectl would use')
     .option('-n, --namespace <name>', 'where the Secrets of policies lie', 'tekton-chains')
-    .option('--certificate-identity <subject>', 'without a policy: who must have signed')
-    .option('--certificate-identity-regexp <expression>', 'the same as an RE2 expression, found anywhere')
-    .option('--certificate-oidc-issuer <url>', 'whose word that is')
-    .option('--certificate-oidc-issuer-regexp <expression>', 'the same as an RE2 expression')
-    .option('--key <file|k8s://NS/NAME>', 'without a policy: the public key, PEM')
-    .option('--insecure-ignore-sct', 'accept certificates that no certificate log saw')
-    .option('--insecure-ignore-tlog', 'with --key: accept signatures without a log entry')
     .option('--trusted-root <file>', 'trusted_root.json of the Sigstore instance in use')
     .option('--store <oci-layout:DIR>', 'folder that the image lies in, instead of its registry')
     .option('--config <file>', 'file with a ChainwrightConfig object')
-    .addOption(outputOption())
+    .option(
+      '-a, --annotations <name=value>',
+      'what the signature must say, too; without a policy',
+      addAnnotations,
+    )
+    .addOption(outputOption());
+  addCosignFlags(addRegistryOptions(addSignerOptions(command)), {
+    granted: 'verifying',
+    only: ['checkClaims'],
+    refused: [...verifyingRefusals, 'registryClient', 'tagPrefix', 'detachedEvidence', 'localImage'],
+  });
+  return command
     .addHelpText(
       'after',
       `
@@ -70,10 +82,15 @@ async function runVerify(
 ): Promise<void> {
   await using closing = new AsyncDisposableStack();
   const asked = await whatToAsk(flags, { environment, signal, closing });
-  const { settings } = await readSettings({ configFile: flags.config, environment });
-  const { trustedRoot, store } = flags;
-  const judge = await openJudging({ ...asked, settings, environment, trustedRoot, store, signal, closing });
+  const read = await readSettings({ configFile: flags.config, environment });
+  const settings = withRegistryFlags(read.settings, image, flags);
+  const { trustedRoot, annotations, store } = flags;
+  const place = { settings, environment, store, named: { image, flags }, closing };
+  const judge = await openJudging({ ...asked, ...place, trustedRoot, signal });
   const judgement = await judge(asPodImage(image));
+  if (annotations !== undefined && judgement.outcome !== 'denied') {
+    await requireAnnotations(judgement, annotations, await openImageStore(place), { signal });
+  }
   process.stdout.write(formatOutput(judgement, flags.output, () => `${explainFully(judgement)}\n`));
   if (judgement.outcome === 'denied') process.exitCode = exitCodes.checkFailed;
 }
@@ -82,11 +99,17 @@ async function whatToAsk(
   flags: VerifyFlags,
   options: CommandContext & { readonly closing: AsyncDisposableStack },
 ): Promise<PolicySource> {
-  const { policy, cluster = false, namespace } = flags;
+  const { policy, cluster = false, namespace, annotations } = flags;
   if ([policy !== undefined, cluster, hasSignerFlags(flags)].filter(Boolean).length !== 1) {
     throw usageFault(
       'either policies or the expected signer are needed',
       'Give --policy, or --cluster, or --key, or --certificate-identity and --certificate-oidc-issuer.',
+    );
+  }
+  if (annotations !== undefined && !hasSignerFlags(flags)) {
+    throw usageFault(
+      '--annotations is for the expected signer',
+      'Leave it out: a policy asks for what it wants.',
     );
   }
   if (cluster) return askCluster({ ...options, namespace });

@@ -6,29 +6,39 @@ import { PullSecretSource } from '../kube/pull-secrets.ts';
 import type { ServingCertificate } from '../model/serving-certificate.ts';
 import { openPolicyEngine } from '../policy/evaluation/policy-engine.ts';
 import { openLogSearch } from '../policy/log-search.ts';
+import { ExceptionRegister } from '../policy/exception-register.ts';
 import { PolicyRegister } from '../policy/policy-register.ts';
 import { fetchRemotePolicy } from '../policy/remote-policy.ts';
 import { parseTrustRootObject } from '../policy/trust-root-object.ts';
 import { TrustRootSource } from '../policy/trust-root-source.ts';
+import { chainCredentialSources } from '../registry/credentials.ts';
+import { KyvernoBridge } from '../reconcilers/kyverno-bridge.ts';
+import { KyvernoPolicies } from '../reconcilers/kyverno-policies.ts';
 import { PolicyFollower } from '../reconcilers/policy-follower.ts';
 import { openKmsKeys } from '../signing/kms/kms-keys.ts';
 import { createAdmissionMetrics } from '../telemetry/admission-metrics.ts';
+import { resolveSettings } from '../settings/resolution.ts';
 import { startHealthServer } from '../telemetry/health-server.ts';
 import { systemClock } from '../telemetry/system-clock.ts';
 import type { CommandContext } from './command-context.ts';
 import { startAdmission } from './webhook/admission-wiring.ts';
+import { LiveRegistries } from './webhook/live-registries.ts';
+import { openLiveSettings } from './webhook/live-settings.ts';
+import { runBeside } from './webhook/beside-wiring.ts';
+import { LiveJudging } from './webhook/judging-wiring.ts';
 import { firstCertificate, openCertificates } from './webhook/serving-certificates.ts';
 import type { Certificates } from './webhook/serving-certificates.ts';
 import { settingsOfFlags } from './webhook/webhook-flags.ts';
 import type { WebhookFlags } from './webhook/webhook-flags.ts';
 import type { WebhookWiring } from './webhook/webhook-wiring.ts';
 import { openWorkloadStores } from './webhook/workload-stores.ts';
-import { createRegistries, hostTrustOf } from './wiring/attestation.ts';
 import { openCluster } from './wiring/cluster.ts';
+import { kyvernoOptionsOf } from './wiring/kyverno-options.ts';
 import { Dispatchers } from './wiring/dispatchers.ts';
 import { openProcessLog, trustedFilesOf } from './wiring/process-log.ts';
+import { settingsCredentials } from './wiring/registry-access.ts';
 import { processCredentials } from './wiring/run-credentials.ts';
-import { readSettings } from './wiring/settings.ts';
+import { readSettingsSources } from './wiring/settings.ts';
 import { openTrustRoot } from './wiring/trust.ts';
 import { packageVersion } from './wiring/version.ts';
 
@@ -69,15 +79,44 @@ async function runWebhook(flags: WebhookFlags, { environment, signal }: CommandC
   const clock = systemClock;
   await using closing = new AsyncDisposableStack();
   const given = { configFile: flags.config, flags: settingsOfFlags(flags), environment };
-  const { settings } = await readSettings(given);
-  const log = openProcessLog(settings, environment);
+  const sources = await readSettingsSources(given);
+  const log = openProcessLog(resolveSettings(sources).settings, environment);
   closing.defer(() => log.close());
   const access = await openCluster(environment, clock, { signal });
   const client = closing.use(new KubeClient({ access, clock }));
   const metrics = createAdmissionMetrics({ version: packageVersion() });
   metrics.watchGelf(() => log.gelf());
-  const wiring: WebhookWiring = { flags, settings, environment, client, log, metrics, clock, closing };
-  const webhook = await createWebhook(wiring);
+  const events = new EventRecorder({ client, clock, log, component: 'chainwright-webhook' });
+  closing.defer(() => events.close({ deadlineMs: eventsMs }));
+  const live = await openLiveSettings({
+    ...{
+      sources,
+      configFile: flags.config,
+      namespace: flags.namespace,
+      client,
+      events,
+      metrics,
+      clock,
+      log,
+      signal,
+      closing,
+    },
+  });
+  if (live === undefined) return;
+  const settings = live.current;
+  const wiring: WebhookWiring = {
+    flags,
+    settings,
+    live,
+    events,
+    environment,
+    client,
+    log,
+    metrics,
+    clock,
+    closing,
+  };
+  const webhook = await createWebhook(wiring, signal);
   const { register, follower, certificates } = webhook;
   closing.use(
     await startHealthServer({
@@ -100,8 +139,8 @@ async function runWebhook(flags: WebhookFlags, { environment, signal }: CommandC
 async function runAll(webhook: Webhook, wiring: WebhookWiring, signal: AbortSignal): Promise<void> {
   const ending = new AbortController();
   const failing = new AbortController();
-  const { follower, certificates } = webhook;
-  const following = [follower, certificates].map(async (part) => {
+  const { follower, certificates, bridge, beside } = webhook;
+  const following = [follower, certificates, bridge].map(async (part) => {
     try {
       await part.run({ signal: ending.signal });
     } finally {
@@ -111,7 +150,7 @@ async function runAll(webhook: Webhook, wiring: WebhookWiring, signal: AbortSign
   const serving = serve(webhook, wiring, AbortSignal.any([signal, failing.signal])).finally(() => {
     ending.abort();
   });
-  await Promise.all([serving, ...following]);
+  await Promise.all([serving, ...following, beside({ signal: ending.signal })]);
 }
 
 /** Serves from the first certificate on until it is told to stop, then lets what is under way finish. */
@@ -137,42 +176,70 @@ async function serve(
 interface Webhook {
   readonly register: PolicyRegister;
   readonly follower: PolicyFollower;
+  readonly bridge: KyvernoBridge;
   readonly certificates: Certificates;
   readonly start: (certificate: ServingCertificate) => Promise<AdmissionServer>;
+  /** Does what the door can do without, until the signal aborts: it never throws. */
+  readonly beside: (options: { readonly signal: AbortSignal }) => Promise<void>;
 }
 
-async function createWebhook(wiring: WebhookWiring): Promise<Webhook> {
-  const { flags, settings, environment, client, log, metrics, clock, closing } = wiring;
+async function createWebhook(wiring: WebhookWiring, signal: AbortSignal): Promise<Webhook> {
+  const { flags, settings, live, events, environment, client, log, metrics, clock, closing } = wiring;
   const { namespace } = flags;
   const register = new PolicyRegister();
-  const dispatchers = closing.use(
-    await Dispatchers.open({ caFiles: trustedFilesOf(environment), hosts: hostTrustOf(settings) }),
+  const registries = closing.use(
+    await LiveRegistries.open(live, {
+      caFiles: trustedFilesOf(environment),
+      reader: { client, namespace, signal },
+      clock,
+    }),
   );
-  const events = new EventRecorder({ client, clock, log, component: 'chainwright-webhook' });
-  closing.defer(() => events.close({ deadlineMs: eventsMs }));
   const engine = closing.use(openPolicyEngine({ clock, log }));
-  const dispatcher = dispatchers.for('');
+  // Not for registries: trust roots, keys and texts that policies name.
+  const others = closing.use(await Dispatchers.open({ caFiles: trustedFilesOf(environment) }));
+  const dispatcher = others.for('');
   const kms = openKmsKeys({ dispatcher, environment });
-  const follower = new PolicyFollower({
+  const bridge = new KyvernoBridge({
+    policies: new KyvernoPolicies(client),
+    options: () => (live.current.kyverno.export ? kyvernoOptionsOf(live.current) : undefined),
+    findPolicy: (name) => follower.findPolicy(name),
+    onRemark: (name) => {
+      follower.remark(name);
+    },
+    ...{ register, clock, log },
+  });
+  live.onChange(bridge.wake);
+  const follower: PolicyFollower = new PolicyFollower({
     ...{ client, namespace, register, engine, events, metrics, clock, log },
+    remarks: bridge.remarks,
     settings: settings.webhook,
     openTrustRoot: (object) => new TrustRootSource(parseTrustRootObject(object), { dispatcher, clock }),
     defaultTrustRoot: settings.trustedRoot.trustRootRef ?? ((options) => openTrustRoot(settings, options)),
     fetchRemotePolicy: (remote, options) => fetchRemotePolicy(remote, { dispatcher, ...options }),
     findKmsKey: (uri, options) => kms.find(uri, options),
   });
+  const pullSecrets = new PullSecretSource({ client });
   const stores = openWorkloadStores({
-    registries: createRegistries(settings, dispatchers, clock),
-    pullSecrets: new PullSecretSource({ client }),
-    ownCredentials: processCredentials(environment),
+    registries,
+    pullSecrets,
+    ownCredentials: chainCredentialSources([
+      {
+        find: (...asked) => settingsCredentials(live.current, { pullSecrets, namespace, log }).find(...asked),
+      },
+      processCredentials(environment),
+    ]),
     metrics,
     log,
   });
-  const searchLog = openLogSearch({ dispatcherFor: (host) => dispatchers.for(host), clock });
-  const admission = { settings, register, engine, stores, searchLog, events, metrics, namespace, clock, log };
+  const searchLog = openLogSearch({ dispatcherFor: (host) => registries.dispatchers.for(host), clock });
+  const exceptions = new ExceptionRegister();
+  const judging = new LiveJudging({ live, stores, exceptions, searchLog, metrics, clock });
+  const shared = { live, register, engine, stores, judging };
+  const admission = { ...shared, events, metrics, namespace, clock, log };
   return {
-    ...{ register, follower },
+    ...{ register, follower, bridge },
     certificates: await openCertificates(wiring, events),
     start: (certificate) => startAdmission(admission, certificate),
+    beside: (options) => runBeside(wiring, { register, exceptions, judging }, options),
   };
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../model/clock.ts';
 import { isAppError } from '../model/errors.ts';
 import { fieldManagers } from './field-managers.ts';
@@ -30,10 +31,15 @@ export interface StatusReport {
   /** As last seen; read anew if it turns out to be older. */
   readonly object: KubeObject;
   readonly findings: readonly Finding[];
+  /** Further fields of the status, by name. */
+  readonly details?: Readonly<Record<string, unknown>>;
+  /** Who writes, where several parts of ours write to one status; absent: `own`. */
+  readonly fieldManager?: string | undefined;
 }
 
 const maxMessage = 4096;
 const maxTries = 4;
+const toldFields = ['status', 'reason', 'message', 'observedGeneration'] as const;
 
 /**
  * Writes conditions and `observedGeneration` to the status subresource by server-side apply, if they say anything new:
@@ -42,7 +48,7 @@ const maxTries = 4;
  */
 export async function reportStatus(
   client: Pick<KubeClient, 'apply' | 'get'>,
-  { type, object, findings }: StatusReport,
+  { type, object, findings, details = {}, fieldManager = fieldManagers.own }: StatusReport,
   { clock, signal }: CallOptions & { readonly clock: Pick<Clock, 'now'> },
 ): Promise<boolean> {
   const { uid } = object.metadata;
@@ -51,12 +57,13 @@ export async function reportStatus(
   for (let tries = 1; current?.metadata.uid === uid && current !== undefined; tries += 1) {
     // Somebody who saw a newer state reports on that.
     if (generationOf(current) !== observedGeneration) return false;
-    const status = { observedGeneration, conditions: conditionsOf(findings, current, clock.now()) };
+    const conditions = conditionsOf(findings, current, clock.now());
+    const status = { ...details, observedGeneration, conditions };
     if (!isNews(status, current)) return false;
     const { name, namespace, resourceVersion } = current.metadata;
     const metadata = { name, namespace, uid, resourceVersion };
     const draft = { apiVersion: apiVersionOf(type), kind: type.kind, metadata, status };
-    const options = { fieldManager: fieldManagers.own, force: true, subresource: 'status', signal } as const;
+    const options = { fieldManager, force: true, subresource: 'status', signal } as const;
     try {
       await client.apply(type, draft, options);
       return true;
@@ -93,16 +100,20 @@ function conditionsOf(findings: readonly Finding[], object: KubeObject, now: Dat
 }
 
 function isNews(
-  status: { readonly observedGeneration: number | undefined; readonly conditions: readonly Condition[] },
+  {
+    conditions,
+    ...fields
+  }: Readonly<Record<string, unknown>> & { readonly conditions: readonly Condition[] },
   object: KubeObject,
 ): boolean {
   const known = listConditions(object);
   const present = isRecord(object['status']) ? object['status'] : {};
   return (
-    present['observedGeneration'] !== status.observedGeneration ||
-    status.conditions.some((wanted) => {
+    Object.entries(fields).some(([name, value]) => !isDeepStrictEqual(present[name], value)) ||
+    conditions.some((wanted) => {
       const before = known.find(({ type }) => type === wanted.type);
-      return (['status', 'reason', 'message'] as const).some((field) => before?.[field] !== wanted[field]);
+      // The generation of each: another part of ours may have written that of the whole status already.
+      return toldFields.some((field) => before?.[field] !== wanted[field]);
     })
   );
 }

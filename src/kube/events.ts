@@ -15,6 +15,8 @@ export const eventReasons = {
   signed: 'Signed',
   /** The run names no subject. */
   nothingToSign: 'NothingToSign',
+  /** The run is left unsigned on purpose, by the settings or a SigningPolicy. */
+  signingSkipped: 'SigningSkipped',
   /** A try failed for a passing reason and comes again. */
   signingDelayed: 'SigningDelayed',
   /** Something that only the run's author or an administrator can mend. */
@@ -29,6 +31,22 @@ export const eventReasons = {
   imageDenied: 'ImageDenied',
   /** An object was let in although a policy that only warns, or the rule for unmatched images, objects to an image. */
   imageWarned: 'ImageWarned',
+  /** What runs already would not be let in now. */
+  runningImageDenied: 'RunningImageDenied',
+  /** What runs already would be let in with a warning now. */
+  runningImageWarned: 'RunningImageWarned',
+  /** What runs already would be let in now, and would not have been before. */
+  runningImageAdmitted: 'RunningImageAdmitted',
+  /** Nothing could be found out about what runs already. */
+  runningImageUnknown: 'RunningImageUnknown',
+  /** An exception lets images off a policy. */
+  exceptionInForce: 'ExceptionInForce',
+  /** An exception has ended. */
+  exceptionExpired: 'ExceptionExpired',
+  /** An exception that is not honoured. */
+  exceptionInvalid: 'ExceptionInvalid',
+  /** An object was let in by an exception. */
+  exceptionUsed: 'ExceptionUsed',
   /** A policy is compiled and in force. */
   policyInForce: 'PolicyInForce',
   /** What a policy refers to cannot be had now; it stays in force as it was compiled last. */
@@ -41,8 +59,34 @@ export const eventReasons = {
   trustRootStale: 'TrustRootStale',
   /** A trust root cannot be used, so policies that name it deny. */
   trustRootBroken: 'TrustRootBroken',
+  /** Settings changed, and are in force. */
+  settingsInForce: 'SettingsInForce',
+  /** Settings changed and cannot be used; the ones before stay in force. */
+  settingsBroken: 'SettingsBroken',
+  /** A SigningPolicy is in force, all of it. */
+  signingPolicyInForce: 'SigningPolicyInForce',
+  /** A SigningPolicy asks for what it may not, contradicts another one, or cannot be read. */
+  signingPolicyRefused: 'SigningPolicyRefused',
   /** A Secret did not hold a usable serving certificate, and was written anew. */
   certificateReplaced: 'CertificateReplaced',
+  /** An alarm of a log monitor, see docs/monitor.md: somebody signed as us. */
+  unexplainedEntry: 'UnexplainedEntry',
+  /** The log does not go on from what it signed before. */
+  logForked: 'LogForked',
+  /** The log signed a smaller tree than before. */
+  logShrank: 'LogShrank',
+  /** An entry that the log signed for, or took from us, is not there. */
+  entryMissing: 'EntryMissing',
+  /** The log could not be read for long. */
+  logUnreachable: 'LogUnreachable',
+  /** The log has made-up certificates in our name. */
+  forgedCertificate: 'ForgedCertificate',
+  /** A log is followed. */
+  logFollowed: 'LogFollowed',
+  /** A LogMonitor cannot be followed as it is. */
+  monitorBroken: 'MonitorBroken',
+  /** The receiver of alarms does not take them. */
+  alarmUndelivered: 'AlarmUndelivered',
 } as const;
 
 /** One of {@link eventReasons}. */
@@ -55,6 +99,8 @@ export interface EventNotice {
   readonly reason: EventReason;
   /** At most 1,024 characters are kept. */
   readonly message: string;
+  /** Every replica finds the same in the same version of the object: one of them writes. */
+  readonly isShared?: boolean;
 }
 
 /** How the recorder is made. */
@@ -182,7 +228,12 @@ export class EventRecorder {
   async #create(notice: EventNotice, key: string): Promise<Written> {
     const { client, clock, component = 'chainwright' } = this.#options;
     const draft = draftOf(notice, key, { at: clock.now(), component });
-    await client.create(resourceTypes.events, draft, this.#writeOptions());
+    try {
+      await client.create(resourceTypes.events, draft, this.#writeOptions());
+    } catch (error) {
+      const isTold = isAppError(error) && error.code === 'ERR_KUBE_CONFLICT';
+      if (notice.isShared !== true || !isTold) throw error;
+    }
     return { name: String(draft.metadata['name']), count: 1 };
   }
 
@@ -192,16 +243,18 @@ export class EventRecorder {
 }
 
 function draftOf(
-  { about, type, reason, message }: EventNotice,
+  { about, type, reason, message, isShared }: EventNotice,
   key: string,
   { at, component }: { readonly at: Date; readonly component: string },
 ): KubeObjectDraft {
   const time = at.toISOString();
+  // What sets it apart from an earlier one that said the same.
+  const turn = isShared === true ? hashOf([about.metadata.resourceVersion]) : at.getTime().toString(16);
   return {
     apiVersion: 'v1',
     kind: 'Event',
     metadata: {
-      name: `${stemOf(about.metadata.name)}.${key.slice(0, 12)}${at.getTime().toString(16)}`,
+      name: `${stemOf(about.metadata.name)}.${key.slice(0, 12)}${turn.slice(0, 12)}`,
       namespace: namespaceOf(about),
     },
     involvedObject: {
@@ -234,6 +287,9 @@ function namespaceOf(about: KubeObject): string {
 }
 
 function identityOf({ about, type, reason, message }: EventNotice): string {
-  const parts = [about.metadata.uid ?? '', about.metadata.name, type, reason, message];
+  return hashOf([about.metadata.uid ?? '', about.metadata.name, type, reason, message]);
+}
+
+function hashOf(parts: readonly (string | undefined)[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }

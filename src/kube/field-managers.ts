@@ -6,4 +6,8 @@ export const fieldManagers = {
   finalizers: 'tekton-chains-controller/finalizers',
   /** Objects of our own kinds, and Events. */
   own: 'chainwright',
+  /** What the webhook says in the status of an object that the controller keeps. */
+  webhook: 'chainwright-webhook',
+  /** Policies that are kept for Kyverno. */
+  kyverno: 'chainwright-kyverno',
 } as const;

@@ -37,6 +37,12 @@ export interface WriteOptions extends ViewOptions {
   readonly fieldManager: string;
 }
 
+/** Options of a creation. */
+export interface CreateOptions extends WriteOptions {
+  /** Everything is done but the storing: defaults, validation, admission. */
+  readonly dryRun?: boolean;
+}
+
 /** Options of a server-side apply. */
 export interface ApplyOptions extends WriteOptions {
   /** Take over fields that other managers own, instead of ERR_KUBE_CONFLICT. */
@@ -109,12 +115,15 @@ export class KubeClient implements AsyncDisposable {
   }
 
   /** Creates an object. Throws ERR_KUBE_CONFLICT if there is one of that name. */
-  async create(type: ResourceType, object: KubeObjectDraft, options: WriteOptions): Promise<KubeObject> {
+  async create(type: ResourceType, object: KubeObjectDraft, options: CreateOptions): Promise<KubeObject> {
     const ref = refOf(object);
     return this.#objectOf(type, options, {
       method: 'POST',
       path: collectionPath(type, ref.namespace),
-      query: { fieldManager: options.fieldManager },
+      query: {
+        fieldManager: options.fieldManager,
+        dryRun: options.dryRun === true ? 'All' : undefined,
+      },
       body: object,
       call: callOf('create', type, ref),
     });
@@ -193,6 +202,20 @@ export class KubeClient implements AsyncDisposable {
       path: objectPath(type, ref, draft.subresource),
       body: draft.body,
       call: callOf('create', type, ref, draft.subresource),
+    });
+  }
+
+  /** Has the server answer a question that is not kept, such as a SubjectAccessReview, and gives the answer unchecked. */
+  async review(
+    type: ResourceType,
+    spec: Readonly<Record<string, unknown>>,
+    options: CallOptions,
+  ): Promise<unknown> {
+    return this.#json(options.signal, {
+      method: 'POST',
+      path: collectionPath(type),
+      body: { apiVersion: apiVersionOf(type), kind: type.kind, spec },
+      call: callOf('create', type, { name: '(a review)' }),
     });
   }
 

@@ -9,8 +9,8 @@ export interface ServiceAccountTokenOptions {
   readonly client: Pick<KubeClient, 'createSubresource'>;
   readonly namespace: string;
   readonly serviceAccount: string;
-  /** `sigstore` for Fulcio. */
-  readonly audience: string;
+  /** `sigstore` for Fulcio; absent: the audiences of the API server itself. */
+  readonly audience?: string;
   /** Lifetime to ask for; 600 s, the least that the API server gives, if absent. */
   readonly expirationSeconds?: number;
   readonly clock: Clock;
@@ -51,7 +51,7 @@ async function requestToken(options: ServiceAccountTokenOptions, call: CallOptio
   const body = {
     apiVersion: 'authentication.k8s.io/v1',
     kind: 'TokenRequest',
-    spec: { audiences: [audience], expirationSeconds },
+    spec: { ...(audience === undefined ? {} : { audiences: [audience] }), expirationSeconds },
   };
   const ref = { namespace, name: serviceAccount };
   const given = await client.createSubresource(

@@ -19,6 +19,8 @@ type Worker = (
     readonly signal: AbortSignal;
     /** Failures in a row before this try. */
     readonly failures: number;
+    /** Milliseconds that the key waited for a worker. */
+    readonly waitedMs: number;
   },
 ) => Promise<WorkResult>;
 
@@ -75,7 +77,7 @@ const abortGraceMs = 1000;
 export class WorkQueue {
   readonly #options: WorkQueueOptions;
   readonly #random: () => number;
-  readonly #pauses: { readonly baseMs: number; readonly capMs: number };
+  #pauses: { readonly baseMs: number; readonly capMs: number };
   readonly #maxKeys: number;
   readonly #workers: PQueue;
   /** Ready keys in the order of arrival, with the time of it. */
@@ -84,6 +86,8 @@ export class WorkQueue {
   /** Keys in work; the value says what to do with the key afterwards. */
   readonly #working = new Map<string, WorkPriority | undefined>();
   readonly #failures = new Map<string, number>();
+  /** Keys in work whose earlier failures say nothing any more, nor does this try if it fails: it may have begun before the mend. */
+  readonly #mended = new Set<string>();
   readonly #abort = new AbortController();
   #freshInARow = 0;
   #refused = false;
@@ -119,9 +123,20 @@ export class WorkQueue {
   }
 
   /** Makes `key` ready and forgets its failures: what made it fail may be mended. */
-  retryNow(key: string): boolean {
+  retryNow(key: string, priority: WorkPriority = 'new'): boolean {
     this.#failures.delete(key);
-    return this.add(key, 'new');
+    if (this.#working.has(key)) this.#mended.add(key);
+    return this.add(key, priority);
+  }
+
+  /** Changes how many keys are in work at once, and the pauses that begin from now on. */
+  adjust({
+    concurrency,
+    ...pauses
+  }: Required<Pick<WorkQueueOptions, 'concurrency' | 'baseMs' | 'capMs'>>): void {
+    this.#pauses = pauses;
+    this.#workers.concurrency = concurrency;
+    this.#pump();
   }
 
   /** Forgets a key that needs no work any more, unless it is in work. */
@@ -129,6 +144,7 @@ export class WorkQueue {
     this.#ready.new.delete(key);
     this.#ready.backlog.delete(key);
     this.#delayed.remove(key);
+    this.#mended.delete(key);
     if (this.#working.has(key)) this.#working.set(key, undefined);
     else this.#failures.delete(key);
     this.#tellRoom();
@@ -233,30 +249,32 @@ export class WorkQueue {
 
   #pump(): void {
     while (!this.#isClosed && this.#working.size < this.#workers.concurrency) {
-      const key = this.#take();
-      if (key === undefined) return;
+      const taken = this.#take();
+      if (taken === undefined) return;
+      const [key, sinceMs] = taken;
       this.#working.set(key, undefined);
       // the task never rejects: #work turns every throw into a pause
-      void this.#workers.add(() => this.#work(key));
+      void this.#workers.add(() => this.#work(key, sinceMs));
     }
   }
 
-  #take(): string | undefined {
+  #take(): readonly [key: string, sinceMs: number] | undefined {
     const { new: fresh, backlog } = this.#ready;
     const isBacklogsTurn = backlog.size > 0 && this.#freshInARow >= freshBeforeBacklog;
     const source = fresh.size === 0 || isBacklogsTurn ? backlog : fresh;
-    const [key] = source.keys().take(1);
-    if (key === undefined) return undefined;
+    const [first] = source.entries().take(1);
+    if (first === undefined) return undefined;
     this.#freshInARow = source === fresh ? this.#freshInARow + 1 : 0;
-    source.delete(key);
-    return key;
+    source.delete(first[0]);
+    return first;
   }
 
-  async #work(key: string): Promise<void> {
+  async #work(key: string, sinceMs: number): Promise<void> {
     const failures = this.#failures.get(key) ?? 0;
+    const waitedMs = Math.max(0, this.#options.clock.now().getTime() - sinceMs);
     let pauseMs: number | undefined;
     try {
-      const result = await this.#options.worker(key, { signal: this.#abort.signal, failures });
+      const result = await this.#options.worker(key, { signal: this.#abort.signal, failures, waitedMs });
       this.#failures.delete(key);
       pauseMs = result.requeueAfterMs;
     } catch (error) {
@@ -264,6 +282,7 @@ export class WorkQueue {
     }
     const again = this.#working.get(key);
     this.#working.delete(key);
+    this.#mended.delete(key);
     if (again !== undefined && !this.#failures.has(key)) this.#makeReady(key, again);
     else if (pauseMs !== undefined) this.#delay(key, pauseMs);
     this.#tellRoom();
@@ -271,11 +290,13 @@ export class WorkQueue {
   }
 
   #fail(key: string, failures: number, error: unknown): number {
-    this.#failures.set(key, failures);
-    const drawnMs = backOffMs(failures, this.#pauses, this.#random);
+    // Not at once: a worker whose own write mends its key, and which then fails, would do nothing else any more.
+    const counted = this.#mended.has(key) ? 1 : failures;
+    this.#failures.set(key, counted);
+    const drawnMs = backOffMs(counted, this.#pauses, this.#random);
     const asked = isAppError(error) ? error.retryAfterMs : undefined;
     const retryInMs = Math.max(drawnMs, asked ?? 0);
-    this.#options.onFault?.({ key, error, failures, retryInMs });
+    this.#options.onFault?.({ key, error, failures: counted, retryInMs });
     return retryInMs;
   }
 

@@ -5,6 +5,13 @@ export type VerificationMaterial =
   | { readonly kind: 'certificate'; readonly chainDer: readonly [Uint8Array, ...Uint8Array[]] }
   | { readonly kind: 'public-key'; readonly spkiDer: Uint8Array };
 
+/** How a signature is made where that is not as usual. */
+export interface SignOptions {
+  readonly hash?: 'sha256' | undefined;
+  /** For RSA keys. */
+  readonly padding?: 'pss' | undefined;
+}
+
 /** A key that is ready to sign, with what others need to verify. Ephemeral keys live no longer than their certificate. */
 export interface SigningKey {
   readonly material: VerificationMaterial;
@@ -12,8 +19,11 @@ export interface SigningKey {
   readonly fingerprint: string;
   /** After this instant the key must not be used; absent for long-lived keys. */
   readonly notAfter?: Date;
-  /** Signature over `data` (ECDSA: ASN.1 DER over its SHA-256). */
-  sign(data: Uint8Array): Promise<Uint8Array>;
+  /**
+   * Signature over `data` (ECDSA: ASN.1 DER), made with that hash or, without one, the one that cosign takes for such a key;
+   * Ed25519 takes none. RSA signs by PKCS #1 v1.5 unless PSS is asked for.
+   */
+  sign(data: Uint8Array, options?: SignOptions): Promise<Uint8Array>;
 }
 
 /** Where signing keys come from: Fulcio, a Secret, later a KMS. */

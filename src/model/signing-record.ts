@@ -36,10 +36,22 @@ export interface RecordedArtifact {
   readonly subject: string;
   /** SHA-256 of the signed payload: the number that the log entry holds. */
   readonly payloadDigest: Digest;
+  /** SHA-256 of the bytes under the signature where they are not the payload itself: what an entry of Rekor v2 holds. */
+  readonly signedDigest?: Digest;
   /** Fingerprints of every key that may have signed it, oldest first. */
   readonly keyFingerprints: readonly string[];
   readonly entry?: RecordedLogEntry;
+  /** Entries of the other logs, where more than one is asked for. */
+  readonly furtherEntries?: readonly RecordedLogEntry[];
   readonly destinations: readonly RecordedDestination[];
+}
+
+/** Every entry that logs took of an artifact, the first log's first. */
+export function loggedEntriesOf({
+  entry,
+  furtherEntries = [],
+}: Pick<RecordedArtifact, 'entry' | 'furtherEntries'>): readonly RecordedLogEntry[] {
+  return entry === undefined ? furtherEntries : [entry, ...furtherEntries];
 }
 
 /** `SigningRecord` of `chainwright.dev/v1alpha1`: what was meant and what was done for one run. Named by the run's UID. */

@@ -32,25 +32,32 @@ export function unexplained(
   entry: Omit<ReadEntry, 'verifiers'>,
   signers: readonly EntryVerifier[],
 ): Alarm {
-  const { logIndex, uuid, integratedTime, kind, payloadDigest } = entry;
-  const [signer] = signers;
-  const { certificate } = signer ?? {};
   return {
     kind: 'UnexplainedEntry',
     message: 'somebody signed as us: the log has an entry that our controller did not mean to make',
-    fields: {
-      log,
-      logIndex,
-      uuid,
-      loggedAt: new Date(integratedTime * 1000).toISOString(),
-      entryKind: kind,
-      payloadDigest,
-      identity: certificate?.subjects.join(' '),
-      issuer: certificate?.issuer,
-      certificateSerial: certificate?.serial,
-      certificateSha256: certificate?.sha256,
-      certificateNotBefore: certificate?.notBefore,
-      keyFingerprint: signer?.fingerprint,
-    },
+    fields: describeEntry(log, entry, signers),
+  };
+}
+
+/** What there is to tell about an entry and the first of its signers. */
+export function describeEntry(
+  log: string,
+  { logIndex, uuid, integratedTime, kind, payloadDigest }: Omit<ReadEntry, 'verifiers'>,
+  [signer]: readonly EntryVerifier[],
+): LogFields {
+  const { certificate } = signer ?? {};
+  return {
+    log,
+    logIndex,
+    uuid,
+    loggedAt: integratedTime === undefined ? undefined : new Date(integratedTime * 1000).toISOString(),
+    entryKind: kind,
+    payloadDigest,
+    identity: certificate?.subjects.join(' '),
+    issuer: certificate?.issuer,
+    certificateSerial: certificate?.serial,
+    certificateSha256: certificate?.sha256,
+    certificateNotBefore: certificate?.notBefore,
+    keyFingerprint: signer?.fingerprint,
   };
 }

@@ -18,16 +18,22 @@ export interface EntryVerifier {
     /** SHA-256 of the certificate, hex. */
     readonly sha256: string;
     readonly notBefore: string;
+    /** Left out where it is stored. */
+    readonly der?: Buffer;
   };
 }
 
 const namesWithText = [1, 2, 6];
+const objectIdentifierTag = 0x06;
 const userNameOid = '1.3.6.1.4.1.57264.1.7';
 
-/** The certificate or key in one PEM block; undefined for what is neither, or cannot be read. */
-export function readVerifier(pem: string): EntryVerifier | undefined {
+/** The certificate or key in one PEM block, or in DER; undefined for what is neither, or cannot be read. */
+export function readVerifier(block: string | Buffer): EntryVerifier | undefined {
   try {
-    return pem.includes('BEGIN CERTIFICATE') ? ofCertificate(pem) : { fingerprint: fingerprintOfKey(pem) };
+    if (typeof block !== 'string') return ofDer(block);
+    return block.includes('BEGIN CERTIFICATE')
+      ? ofCertificate(block)
+      : { fingerprint: fingerprintOfKey(block) };
   } catch {
     // A log takes much that nobody can read; who cannot be read cannot be taken for us either.
     return undefined;
@@ -39,8 +45,23 @@ export function fingerprintOfKey(pem: string): string {
   return fingerprintOf(createPublicKey(pem).export({ format: 'der', type: 'spki' }));
 }
 
-function ofCertificate(pem: string): EntryVerifier {
-  const node = new NodeCertificate(pem);
+function ofDer(der: Buffer): EntryVerifier {
+  if (!isCertificate(der)) {
+    const key = createPublicKey({ key: der, format: 'der', type: 'spki' });
+    return { fingerprint: fingerprintOf(key.export({ format: 'der', type: 'spki' })) };
+  }
+  return ofCertificate(der);
+}
+
+/** In a certificate a second sequence lies in the first; in a public key that is the algorithm, which begins with its name. */
+function isCertificate(der: Buffer): boolean {
+  const header = (start: number): number =>
+    start + ((der[start + 1] ?? 0) < 0x80 ? 2 : 2 + ((der[start + 1] ?? 0) & 0x7f));
+  return der[header(header(0))] !== objectIdentifierTag;
+}
+
+function ofCertificate(encoded: string | Buffer): EntryVerifier {
+  const node = new NodeCertificate(encoded);
   const certificate = X509Certificate.parse(node.raw);
   return {
     fingerprint: fingerprintOf(node.publicKey.export({ format: 'der', type: 'spki' })),
@@ -50,6 +71,7 @@ function ofCertificate(pem: string): EntryVerifier {
       serial: node.serialNumber.toLowerCase(),
       sha256: hash('sha256', node.raw),
       notBefore: certificate.notBefore.toISOString(),
+      der: node.raw,
     },
   };
 }

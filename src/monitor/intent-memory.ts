@@ -1,3 +1,5 @@
+import { hash } from 'node:crypto';
+import { loggedEntriesOf } from '../model/signing-record.ts';
 import type { RecordedArtifact, SigningRecord } from '../model/signing-record.ts';
 import type { ReadEntry } from './read-entry.ts';
 
@@ -5,11 +7,22 @@ import type { ReadEntry } from './read-entry.ts';
 export interface PromisedEntry {
   readonly logIndex: number;
   readonly payloadDigest: string;
+  /** See {@link RecordedArtifact}. */
+  readonly signedDigest?: string;
   readonly keyFingerprints: readonly string[];
   /** `NAMESPACE/UID` of the record. */
   readonly record: string;
   /** `NAME@DIGEST`. */
   readonly subject: string;
+  /** When the log was first seen to end before it, in milliseconds since the epoch. */
+  readonly awaitedSinceMs?: number;
+}
+
+/** How far a log was read, and how long one waits for what it has not. */
+interface Waiting {
+  readonly end: number;
+  readonly nowMs: number;
+  readonly patienceMs: number;
 }
 
 /** The memory as it is stored. */
@@ -41,13 +54,12 @@ export class IntentMemory {
   /** Notes what a record means to sign, and which entries it says the log took. */
   note(record: Pick<SigningRecord, 'namespace' | 'uid' | 'artifacts'>): void {
     for (const artifact of record.artifacts) {
-      for (const fingerprint of artifact.keyFingerprints) {
-        const key = keyOf(artifact.payloadDigest, fingerprint);
+      for (const key of keysOf(artifact)) {
         const foundAt = this.#noted.get(key) ?? null;
         this.#noted.delete(key);
         this.#noted.set(key, foundAt);
       }
-      this.#notePromise(artifact, `${record.namespace}/${record.uid}`);
+      this.#notePromises(artifact, `${record.namespace}/${record.uid}`);
     }
     trim(this.#noted, maxNoted);
     trim(this.#promised, maxPromised);
@@ -66,38 +78,82 @@ export class IntentMemory {
       const key = keyOf(payloadDigest, fingerprint);
       if (!this.#noted.has(key)) continue;
       this.#noted.set(key, logIndex);
-      if (this.#promised.get(logIndex)?.payloadDigest === payloadDigest) this.#promised.delete(logIndex);
+      const promised = this.#promised.get(logIndex);
+      if (promised !== undefined && isAbout(promised, payloadDigest)) this.#promised.delete(logIndex);
     }
   }
 
-  /** Entries that the log was said to have taken at an index below `end`, and that were not found there. */
-  unkept(end: number): readonly PromisedEntry[] {
-    return [...this.#promised.values()].filter(({ logIndex }) => logIndex < end);
+  /**
+   * Entries that the log was said to have taken, and that were not found: at an index below `end`, or beyond it for as
+   * long as `patienceMs`.
+   */
+  unkept({ end, nowMs, patienceMs }: Waiting): readonly PromisedEntry[] {
+    return [...this.#promised.values()].filter((promised) => {
+      const { logIndex, awaitedSinceMs = nowMs } = promised;
+      if (logIndex < end) return true;
+      this.#promised.set(logIndex, { ...promised, awaitedSinceMs });
+      return nowMs - awaitedSinceMs >= patienceMs;
+    });
   }
 
   /** Has a promise done with, whether it was kept or not. */
-  settle({ logIndex, payloadDigest, keyFingerprints }: PromisedEntry): void {
-    this.#promised.delete(logIndex);
-    for (const fingerprint of keyFingerprints) this.#noted.set(keyOf(payloadDigest, fingerprint), logIndex);
+  settle(promised: PromisedEntry): void {
+    this.#promised.delete(promised.logIndex);
+    for (const key of keysOf(promised)) this.#noted.set(key, promised.logIndex);
   }
 
   toStored(): StoredIntents {
     return { noted: [...this.#noted], promised: [...this.#promised.values()] };
   }
 
-  #notePromise({ entry, payloadDigest, keyFingerprints, subject }: RecordedArtifact, record: string): void {
-    if (entry === undefined || !this.#logIds.has(entry.logId)) return;
-    const { logIndex } = entry;
-    const isFound = keyFingerprints.some(
-      (fingerprint) => this.#noted.get(keyOf(payloadDigest, fingerprint)) === logIndex,
-    );
-    if (isFound) return;
-    this.#promised.set(logIndex, { logIndex, payloadDigest, keyFingerprints, record, subject });
+  #notePromises(artifact: RecordedArtifact, record: string): void {
+    const { payloadDigest, signedDigest, keyFingerprints, subject } = artifact;
+    for (const { logId, logIndex } of loggedEntriesOf(artifact)) {
+      const isFound = keysOf(artifact).some((key) => this.#noted.get(key) === logIndex);
+      if (!this.#logIds.has(logId) || isFound || this.#promised.has(logIndex)) continue;
+      const signed = signedDigest === undefined ? {} : { signedDigest };
+      this.#promised.set(logIndex, { logIndex, payloadDigest, ...signed, keyFingerprints, record, subject });
+    }
   }
 }
 
+/** The memories of several monitors, which all are told the same. */
+export class IntentMemories implements Pick<IntentMemory, 'note'> {
+  readonly #memories = new Set<IntentMemory>();
+
+  add(memory: IntentMemory): void {
+    this.#memories.add(memory);
+  }
+
+  remove(memory: IntentMemory): void {
+    this.#memories.delete(memory);
+  }
+
+  note(record: Parameters<IntentMemory['note']>[0]): void {
+    for (const memory of this.#memories) memory.note(record);
+  }
+}
+
+/** True if an entry with this digest is about that payload: Rekor v1 and v2 hold different digests of an envelope. */
+export function isAbout(
+  { payloadDigest, signedDigest }: Pick<PromisedEntry, 'payloadDigest' | 'signedDigest'>,
+  digest: string | undefined,
+): boolean {
+  return digest !== undefined && (digest === payloadDigest || digest === signedDigest);
+}
+
+function keysOf({
+  payloadDigest,
+  signedDigest,
+  keyFingerprints,
+}: Pick<PromisedEntry, 'payloadDigest' | 'signedDigest' | 'keyFingerprints'>): readonly string[] {
+  const digests = signedDigest === undefined ? [payloadDigest] : [payloadDigest, signedDigest];
+  return digests.flatMap((digest) => keyFingerprints.map((fingerprint) => keyOf(digest, fingerprint)));
+}
+
+/** 128 bits are enough against somebody who looks for a pair that takes the place of one of ours. */
 function keyOf(payloadDigest: string, fingerprint: string): string {
-  return `${payloadDigest} ${fingerprint}`;
+  return hash('sha256', `${payloadDigest} ${fingerprint}`, 'base64url').slice(0, 22);
 }
 
 /** A Map gives its keys in the order in which they came. */

@@ -19,7 +19,7 @@ export interface IntentSource {
 /** What an {@link IntentWatch} needs. */
 export interface IntentWatchParts {
   readonly client: Pick<KubeClient, 'listPages' | 'watch'>;
-  readonly memory: IntentMemory;
+  readonly memory: Pick<IntentMemory, 'note'>;
   readonly clock: Clock;
   readonly log: Log;
 }

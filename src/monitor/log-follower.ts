@@ -2,8 +2,7 @@ import { AppError, isAppError } from '../model/errors.ts';
 import { emptyRange, extendRange, rootOfRange } from '../transparency/compact-range.ts';
 import type { TreeHead } from '../transparency/consistency-proof.ts';
 import { hashLeaf } from '../transparency/merkle-proof.ts';
-import type { ListedEntry } from '../transparency/rekor-v1-entry.ts';
-import type { LogShard, RekorV1Reader } from '../transparency/rekor-v1-reader.ts';
+import type { ListedEntry, LogReader, LogShard } from '../transparency/log-reader.ts';
 import type { LogPosition } from './monitor-state.ts';
 
 /** Entries that are shown to be in the log, and where the follower stands after them. */
@@ -18,13 +17,9 @@ interface CallOptions {
   readonly signal: AbortSignal;
 }
 
-type Reader = Pick<RekorV1Reader, 'url' | 'shards' | 'proveConsistency' | 'readEntries' | 'rangeUpTo'>;
-
-const entriesPerStep = 1000;
-
 /** Where to begin in a log that was not followed before: at an index, or at its end. Throws as the reader does. */
 export async function beginAt(
-  reader: Reader,
+  reader: LogReader,
   startIndex: number | undefined,
   options: CallOptions,
 ): Promise<LogPosition> {
@@ -44,7 +39,7 @@ export async function beginAt(
  * ERR_LOG_ENTRY_MISSING, and what the reader throws.
  */
 export async function* follow(
-  reader: Reader,
+  reader: LogReader,
   from: LogPosition,
   options: CallOptions,
 ): AsyncGenerator<FollowedEntries, void, undefined> {
@@ -63,7 +58,7 @@ export async function* follow(
       position = { treeId, firstIndex, range: emptyRange, head: headOf(shard) };
     }
     while (position.range.size < shard.checkpoint.treeSize) {
-      const step = await readStep(reader, position, options);
+      const step = await readStep(reader, position, { ...options, most: reader.entriesPerStep });
       ({ position } = step);
       yield { ...step, behind: behindOf(position, shards) };
     }
@@ -75,7 +70,7 @@ export async function* follow(
  * continuation: another server answered, which lags behind.
  */
 async function isOutdated(
-  reader: Reader,
+  reader: LogReader,
   shard: LogShard,
   known: TreeHead,
   options: CallOptions,
@@ -98,14 +93,18 @@ async function isOutdated(
   }
 }
 
-async function readStep(
-  reader: Reader,
+/**
+ * Reads the next entries of a tree, at most `most` of them, and shows them to be what the log signed. Throws
+ * ERR_LOG_CONSISTENCY, and what the reader throws.
+ */
+export async function readStep(
+  reader: LogReader,
   position: LogPosition,
-  options: CallOptions,
+  { most, ...options }: CallOptions & { readonly most: number },
 ): Promise<Omit<FollowedEntries, 'behind'>> {
   const { treeId, firstIndex, range, head } = position;
   const start = firstIndex + Number(range.size);
-  const count = Math.min(entriesPerStep, Number(head.treeSize - range.size));
+  const count = Math.min(most, Number(head.treeSize - range.size));
   const entries = await reader.readEntries(start, count, options);
   const next = extendRange(
     range,

@@ -2,28 +2,38 @@ import type { Clock } from '../model/clock.ts';
 import { AppError, isAppError, messageOf } from '../model/errors.ts';
 import type { Log } from '../model/log.ts';
 import type { EntryOutcome, MonitorMetrics } from '../telemetry/monitor-metrics.ts';
-import type { ListedEntry } from '../transparency/rekor-v1-entry.ts';
-import type { RekorV1Reader } from '../transparency/rekor-v1-reader.ts';
+import type { ListedEntry, LogReader } from '../transparency/log-reader.ts';
+import { describeEntry } from './alarm.ts';
 import type { Alarm, AlarmKind } from './alarm.ts';
 import { EntryJudge } from './entry-judge.ts';
+import type { AlarmBook } from './alarm-book.ts';
+import type { CertificateOrigin } from './certificate-origin.ts';
+import { isAbout } from './intent-memory.ts';
 import type { IntentMemory, PromisedEntry } from './intent-memory.ts';
 import type { IntentSource } from './intent-watch.ts';
+import { LogAudit } from './log-audit.ts';
 import { beginAt, follow } from './log-follower.ts';
 import type { FollowedEntries } from './log-follower.ts';
 import type { LogPosition, MonitorState, PendingEntry } from './monitor-state.ts';
 import { readEntry } from './read-entry.ts';
+import type { ReadEntry } from './read-entry.ts';
 import type { StateStore } from './state-file.ts';
+import { isWatched } from './watched-signers.ts';
 import type { WatchedSigners } from './watched-signers.ts';
 
 /** What a {@link LogMonitor} is made of. */
 export interface LogMonitorParts {
-  readonly reader: Pick<RekorV1Reader, 'url' | 'shards' | 'proveConsistency' | 'readEntries' | 'rangeUpTo'>;
+  readonly reader: LogReader;
   readonly signers: WatchedSigners;
+  readonly origin: CertificateOrigin;
   readonly intents: IntentMemory;
-  readonly source: IntentSource;
+  readonly source: Pick<IntentSource, 'refresh'>;
   /** State of an earlier run, from which `intents` was made too. */
   readonly earlier: MonitorState | undefined;
   readonly store: Pick<StateStore, 'save'>;
+  readonly book: AlarmBook;
+  /** Told of each alarm besides the log, the metrics and the book. */
+  readonly onAlarm?: (alarm: Alarm) => void;
   readonly settings: MonitorSettings;
   readonly metrics: Pick<MonitorMetrics, 'entriesRead' | 'alarmRaised' | 'stands' | 'caughtUp'>;
   readonly clock: Clock;
@@ -36,15 +46,36 @@ export interface MonitorSettings {
   readonly startIndex: number | undefined;
   /** How long an entry may be unexplained before that is an alarm. */
   readonly graceMs: number;
+  /** How many entries may wait for their record; 10,000 if absent. */
+  readonly maxPending?: number;
+  /** How many entries are read again with each pass, in turn from the beginning of the tree; 0: none. */
+  readonly auditEntries: number;
   /** Pause between passes. */
   readonly intervalMs: number;
+  /** How long an entry that the log took may be beyond its end before that is an alarm. */
+  readonly missingMs: number;
   /** How long the log may be unreadable before that is an alarm. */
   readonly unreachableMs: number;
+}
+
+/** How far a monitor is. */
+export interface MonitorStanding {
+  /** Undefined before the first look at the log. */
+  readonly position: LogPosition | undefined;
+  /** Entries still to be read. */
+  readonly behind: number | undefined;
+  /** Entries in our name that nothing explains so far. */
+  readonly pending: number;
+  readonly caughtUpAt: Date | undefined;
+  /** Alarms about the log itself that hold. */
+  readonly raised: readonly AlarmKind[];
 }
 
 interface CallOptions {
   readonly signal: AbortSignal;
 }
+
+const maxForgedTold = 20;
 
 const alarmOfCode = new Map<string, AlarmKind>([
   ['ERR_LOG_CONSISTENCY', 'LogForked'],
@@ -64,27 +95,57 @@ export class LogMonitor {
   #position: LogPosition | undefined;
   #since: number;
   #readableAtMs: number;
-  #alarms = 0;
-  #isCaughtUp = false;
+  readonly #audit: LogAudit;
+  #forgedTold = 0;
+  #entriesRead = 0;
+  #behind: number | undefined;
+  #caughtUpAt: Date | undefined;
 
   constructor(parts: LogMonitorParts) {
-    const { earlier, reader, signers, intents, clock } = parts;
+    const { earlier, reader, signers, origin, intents, clock } = parts;
     this.#parts = parts;
-    this.#judge = new EntryJudge({ log: reader.url, signers, intents, pending: earlier?.pending ?? [] });
+    const pending = earlier?.pending ?? [];
+    const { maxPending } = parts.settings;
+    this.#judge = new EntryJudge({ log: reader.url, signers, origin, intents, pending, maxPending });
     this.#raised = new Set(earlier?.raised);
     this.#position = earlier?.position;
     this.#since = earlier?.since ?? 0;
     this.#readableAtMs = clock.now().getTime();
+    this.#audit = new LogAudit(reader, parts.settings.auditEntries);
   }
 
-  /** Alarms raised so far. */
-  get alarms(): number {
-    return this.#alarms;
+  /** Entries read and judged so far. */
+  get entriesRead(): number {
+    return this.#entriesRead;
+  }
+
+  /** How far it is, to be told. */
+  get standing(): MonitorStanding {
+    return {
+      position: this.#position,
+      behind: this.#behind,
+      pending: this.#judge.pending.length,
+      caughtUpAt: this.#caughtUpAt,
+      raised: [...this.#raised],
+    };
+  }
+
+  /** All that a monitor has to know that goes on from here; undefined before the first look at the log. */
+  get state(): MonitorState | undefined {
+    if (this.#position === undefined) return undefined;
+    return {
+      since: this.#since,
+      position: this.#position,
+      pending: this.#judge.pending,
+      intents: this.#parts.intents.toStored(),
+      raised: [...this.#raised],
+      alarms: this.#parts.book.toStored(),
+    };
   }
 
   /** Why nobody should rely on it yet, if there is a reason. */
   findUnready(): string | undefined {
-    return this.#isCaughtUp ? undefined : 'the log was not read to its end yet';
+    return this.#caughtUpAt === undefined ? 'the log was not read to its end yet' : undefined;
   }
 
   /** Passes over the log, with pauses, until `signal` aborts. Throws ERR_MONITOR_STATE_FILE. */
@@ -99,23 +160,25 @@ export class LogMonitor {
 
   /**
    * Reads the log to its end and raises the alarms that are due. Gives the fault that kept it from that, if there was
-   * one. Throws ERR_MONITOR_STATE_FILE, and the signal's reason.
+   * one. Throws ERR_MONITOR_STATE_FILE, ERR_MONITOR_STATE_LOST, and the signal's reason.
    */
   async pass({ signal, graceMs }: CallOptions & { readonly graceMs: number }): Promise<AppError | undefined> {
     const { clock, metrics } = this.#parts;
+    this.#forgedTold = 0;
     try {
       await this.#readOn({ signal });
-      this.#readableAtMs = clock.now().getTime();
-      this.#raised.clear();
-      this.#isCaughtUp = true;
-      metrics.caughtUp(clock.now());
+      this.#caughtUpAt = clock.now();
+      metrics.caughtUp(this.#caughtUpAt);
       await this.#raiseDue(graceMs, { signal });
       await this.#raiseUnkept({ signal });
+      if (this.#position !== undefined) await this.#audit.step(this.#position, { signal });
+      this.#readableAtMs = clock.now().getTime();
+      this.#raised.clear();
       await this.#save();
       return undefined;
     } catch (error) {
       signal.throwIfAborted();
-      if (!isAppError(error) || error.code === 'ERR_MONITOR_STATE_FILE') throw error;
+      if (!isAppError(error) || error.code.startsWith('ERR_MONITOR_STATE')) throw error;
       this.#raiseForFault(error);
       await this.#save();
       return error;
@@ -138,14 +201,30 @@ export class LogMonitor {
 
   #judgeAll({ entries, position, behind }: FollowedEntries): void {
     const { clock, metrics } = this.#parts;
+    this.#behind = behind;
+    this.#entriesRead += entries.length;
     const counts = new Map<EntryOutcome, number>();
     const readAtMs = clock.now().getTime();
-    for (const entry of entries) {
-      const outcome = this.#judge.judge(readEntry(entry), readAtMs);
+    for (const listed of entries) {
+      const entry = readEntry(listed);
+      const outcome = this.#judge.judge(entry, readAtMs);
+      if (outcome === 'forged') this.#tellForged(entry);
       counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
     }
     for (const [outcome, count] of counts) metrics.entriesRead(outcome, count);
     metrics.stands({ nextIndex: indexAfter(position), behind, pending: this.#judge.pending.length });
+  }
+
+  /** Anybody can make a log grow by these: what is told of them is bounded, the rest is counted. */
+  #tellForged(entry: ReadEntry): void {
+    const { book, log, reader, signers } = this.#parts;
+    book.noteForged();
+    if (this.#forgedTold >= maxForgedTold) return;
+    this.#forgedTold += 1;
+    const named = entry.verifiers.filter((verifier) => isWatched(signers, verifier));
+    log.warn('the log has a certificate in our name that our authority did not issue', {
+      ...describeEntry(reader.url, entry, named),
+    });
   }
 
   async #raiseDue(graceMs: number, options: CallOptions): Promise<void> {
@@ -163,26 +242,25 @@ export class LogMonitor {
 
   /** Entries that the log took from us by its own word, and that were not among those read. */
   async #raiseUnkept(options: CallOptions): Promise<void> {
-    const { intents, reader } = this.#parts;
+    const { clock, intents, reader, settings } = this.#parts;
     const end = this.#position === undefined ? 0 : indexAfter(this.#position);
-    for (const promised of intents.unkept(end)) {
+    const nowMs = clock.now().getTime();
+    for (const promised of intents.unkept({ end, nowMs, patienceMs: settings.missingMs })) {
       // What lies before the first index that was read is not for us; what was read before its record came is looked up.
-      const isKept = promised.logIndex < this.#since || (await this.#isKept(promised, options));
-      if (!isKept) this.#raise(missing(reader.url, promised));
+      const isKept = promised.logIndex < this.#since || (await this.#isKept(promised, end, options));
+      if (!isKept) this.#raise(missing(reader.url, promised, end));
       intents.settle(promised);
     }
   }
 
-  async #isKept(
-    { logIndex, payloadDigest, keyFingerprints }: PromisedEntry,
-    options: CallOptions,
-  ): Promise<boolean> {
-    const listed = await this.#findEntry(logIndex, options);
+  async #isKept(promised: PromisedEntry, end: number, options: CallOptions): Promise<boolean> {
+    if (promised.logIndex >= end) return false;
+    const listed = await this.#findEntry(promised.logIndex, options);
     if (listed === undefined) return false;
     const entry = readEntry(listed);
     return (
-      entry.payloadDigest === payloadDigest &&
-      entry.verifiers.some(({ fingerprint }) => keyFingerprints.includes(fingerprint))
+      isAbout(promised, entry.payloadDigest) &&
+      entry.verifiers.some(({ fingerprint }) => promised.keyFingerprints.includes(fingerprint))
     );
   }
 
@@ -197,40 +275,47 @@ export class LogMonitor {
 
   #raiseForFault(fault: AppError): void {
     const { clock, settings, reader } = this.#parts;
-    const silentMs = clock.now().getTime() - this.#readableAtMs;
     const kind = alarmOfCode.get(fault.code) ?? 'LogUnreachable';
+    // A cluster that is away says nothing about the log.
+    if (kind === 'LogUnreachable' && !fault.code.startsWith('ERR_LOG_')) return;
+    const silentMs = clock.now().getTime() - this.#readableAtMs;
     if (kind === 'LogUnreachable' && silentMs < settings.unreachableMs) return;
     if (this.#raised.has(kind)) return;
     this.#raised.add(kind);
     this.#raise({ kind, message: fault.message, fields: { log: reader.url, ...describe(fault) } });
   }
 
-  #raise({ kind, message, fields }: Alarm): void {
-    this.#alarms += 1;
-    this.#parts.metrics.alarmRaised(kind);
-    this.#parts.log.error('alarm', { alarm: kind, summary: message, ...fields });
+  #raise(alarm: Alarm): void {
+    const { book, clock, log, metrics, onAlarm } = this.#parts;
+    const { kind, message, fields } = alarm;
+    book.note(alarm, clock.now());
+    metrics.alarmRaised(kind);
+    log.error('alarm', { alarm: kind, summary: message, ...fields });
+    onAlarm?.(alarm);
   }
 
   async #save(): Promise<void> {
-    if (this.#position === undefined) return;
-    await this.#parts.store.save({
-      since: this.#since,
-      position: this.#position,
-      pending: this.#judge.pending,
-      intents: this.#parts.intents.toStored(),
-      raised: [...this.#raised],
-    });
+    const { state } = this;
+    if (state !== undefined) await this.#parts.store.save(state);
   }
 }
 
-function indexAfter({ firstIndex, range }: LogPosition): number {
+/** Index of the entry that is read next from there. */
+export function indexAfter({ firstIndex, range }: LogPosition): number {
   return firstIndex + Number(range.size);
 }
 
-function missing(log: string, { logIndex, payloadDigest, record, subject }: PromisedEntry): Alarm {
+function missing(
+  log: string,
+  { logIndex, payloadDigest, record, subject }: PromisedEntry,
+  end: number,
+): Alarm {
   return {
     kind: 'EntryMissing',
-    message: 'the log took an entry of ours, and something else stands in its place',
+    message:
+      logIndex < end
+        ? 'the log took an entry of ours, and something else stands in its place'
+        : 'the log took an entry of ours, which never appeared',
     fields: { log, logIndex, payloadDigest, record, subject },
   };
 }

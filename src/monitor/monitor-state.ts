@@ -5,6 +5,8 @@ import type { CompactRange } from '../transparency/compact-range.ts';
 import type { TreeHead } from '../transparency/consistency-proof.ts';
 import { alarmKinds } from './alarm.ts';
 import type { AlarmKind } from './alarm.ts';
+import { noAlarms } from './alarm-book.ts';
+import type { StoredAlarms } from './alarm-book.ts';
 import type { StoredIntents } from './intent-memory.ts';
 import type { ReadEntry } from './read-entry.ts';
 
@@ -34,6 +36,7 @@ export interface MonitorState {
   readonly intents: StoredIntents;
   /** Alarms about the log itself that were raised and still hold. */
   readonly raised: readonly AlarmKind[];
+  readonly alarms: StoredAlarms;
 }
 
 const index = z.int().nonnegative();
@@ -55,6 +58,12 @@ const verifier = z.object({
     })
     .exactOptional(),
 });
+const alarm = z.object({
+  kind: z.enum(alarmKinds),
+  message: z.string(),
+  fields: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  raisedAt: z.string(),
+});
 const stateShape = z.object({
   version: z.literal(1),
   log: z.string(),
@@ -69,7 +78,7 @@ const stateShape = z.object({
     z.object({
       logIndex: index,
       uuid: z.string(),
-      integratedTime: index,
+      integratedTime: index.optional().transform((seconds) => seconds),
       kind: z.string(),
       payloadDigest: z
         .string()
@@ -85,6 +94,8 @@ const stateShape = z.object({
       z.object({
         logIndex: index,
         payloadDigest: z.string(),
+        signedDigest: z.string().exactOptional(),
+        awaitedSinceMs: z.number().exactOptional(),
         keyFingerprints: z.array(hex),
         record: z.string(),
         subject: z.string(),
@@ -92,6 +103,16 @@ const stateShape = z.object({
     ),
   }),
   raised: z.array(z.enum(alarmKinds)),
+  alarms: z
+    .object({
+      count: index,
+      forged: index,
+      last: alarm.optional().transform((last) => last),
+      undelivered: z.array(alarm),
+      dropped: index,
+    })
+    // Files that were written before there was one.
+    .optional(),
 });
 
 /** The state as text. */
@@ -114,17 +135,22 @@ export function encodeState(log: string, state: MonitorState): string {
 /** The state in a text that {@link encodeState} made for this log. Throws ERR_MONITOR_STATE. */
 export function decodeState(log: string, text: string, object: string): MonitorState {
   try {
-    const { version: _, log: stored, pending, ...state } = stateShape.parse(JSON.parse(text));
+    const { version: _, log: stored, pending, alarms, ...state } = stateShape.parse(JSON.parse(text));
     if (stored !== log) throw new Error(`it is that of the log ${stored}`);
     return {
       ...state,
-      pending: pending.map((entry) => ({ ...entry, payloadDigest: entry.payloadDigest })),
+      alarms: alarms === undefined ? noAlarms : { ...alarms, last: alarms.last },
+      pending: pending.map((entry) => ({
+        ...entry,
+        payloadDigest: entry.payloadDigest,
+        integratedTime: entry.integratedTime,
+      })),
     };
   } catch (error) {
     throw new AppError('ERR_MONITOR_STATE', `${object} holds no state of a monitor of ${log}`, {
       kind: 'permanent',
       object,
-      remedy: 'Put the file back from a copy; without it the monitor starts anew with --start-index.',
+      remedy: 'Put it back from a copy; without it the monitor starts anew.',
       cause: error,
     });
   }

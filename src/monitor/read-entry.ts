@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ListedEntry } from '../transparency/rekor-v1-entry.ts';
+import type { ListedEntry } from '../transparency/log-reader.ts';
 import { readVerifier } from './entry-verifier.ts';
 import type { EntryVerifier } from './entry-verifier.ts';
 
@@ -7,11 +7,14 @@ import type { EntryVerifier } from './entry-verifier.ts';
 export interface ReadEntry {
   readonly logIndex: number;
   readonly uuid: string;
-  /** Seconds since the epoch, as the log tells it. */
-  readonly integratedTime: number;
+  /** Seconds since the epoch, as the log tells it; undefined where it keeps no time (Rekor v2). */
+  readonly integratedTime: number | undefined;
   /** E.g. `dsse`; empty if the entry is not even JSON. */
   readonly kind: string;
-  /** Digest (`sha256:HEX` and the like) of the signed payload, for the kinds of which that is known. */
+  /**
+   * Digest (`sha256:HEX` and the like) that the entry holds of what was signed, for the kinds of which that is known: the
+   * payload, or for an envelope in Rekor v2's `hashedrekord` DSSE's encoding of it.
+   */
   readonly payloadDigest: string | undefined;
   /** Everybody whose certificate or key is anywhere in the entry. */
   readonly verifiers: readonly EntryVerifier[];
@@ -20,16 +23,39 @@ export interface ReadEntry {
 const digest = z
   .object({ algorithm: z.string().max(16), value: z.string().max(256) })
   .transform(({ algorithm, value }) => `${algorithm}:${value}`);
-const payloadShape = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('dsse'), spec: z.object({ payloadHash: digest }) }),
-  z.object({ kind: z.literal('hashedrekord'), spec: z.object({ data: z.object({ hash: digest }) }) }),
-  z.object({ kind: z.literal('intoto'), spec: z.object({ content: z.object({ payloadHash: digest }) }) }),
-]);
-const kindShape = z.object({ kind: z.string() });
+const newerDigest = z
+  .object({ algorithm: z.enum(['SHA2_256', 'SHA2_384', 'SHA2_512']), digest: z.base64().max(256) })
+  .transform(
+    ({ algorithm, digest: encoded }) =>
+      `sha${algorithm.slice(5)}:${Buffer.from(encoded, 'base64').toString('hex')}`,
+  );
+/** Where each kind has the digest: Rekor v1's (0.0.1, `intoto` 0.0.2) and Rekor v2's (0.0.2). */
+const digestShapes: Readonly<Record<string, readonly z.ZodType<string>[]>> = {
+  dsse: [
+    at(z.object({ payloadHash: digest }), ({ payloadHash }) => payloadHash),
+    at(
+      z.object({ dsseV002: z.object({ payloadHash: newerDigest }) }),
+      ({ dsseV002 }) => dsseV002.payloadHash,
+    ),
+  ],
+  hashedrekord: [
+    at(z.object({ data: z.object({ hash: digest }) }), ({ data }) => data.hash),
+    at(
+      z.object({ hashedRekordV002: z.object({ data: newerDigest }) }),
+      ({ hashedRekordV002 }) => hashedRekordV002.data,
+    ),
+  ],
+  intoto: [
+    at(z.object({ content: z.object({ payloadHash: digest }) }), ({ content }) => content.payloadHash),
+  ],
+};
+const entryShape = z.object({ kind: z.string(), spec: z.unknown() });
 
 const pemBlock = /-----BEGIN (CERTIFICATE|PUBLIC KEY)-----[^-]{1,65536}-----END \1-----/g;
 // Base64 of "-----BEGIN ", in which Rekor wraps PEM.
 const wrappedPem = 'LS0tLS1CRUdJTi';
+// An object whose first member is one too, as certificates and public keys begin; a signature begins with a number.
+const derStart = 0x30;
 const maxVerifiers = 100;
 const maxDepth = 32;
 
@@ -39,12 +65,16 @@ const maxDepth = 32;
  */
 export function readEntry({ logIndex, uuid, integratedTime, body }: ListedEntry): ReadEntry {
   const json = parseJson(body);
-  const verifiers = [...new Set(pemBlocksIn(json))].slice(0, maxVerifiers).flatMap((pem) => {
-    const verifier = readVerifier(pem);
-    return verifier === undefined ? [] : [verifier];
-  });
-  const kind = kindShape.safeParse(json).data?.kind ?? '';
-  return { logIndex, uuid, integratedTime, kind, payloadDigest: payloadDigestOf(json), verifiers };
+  const verifiers = [...new Set(textsIn(json))]
+    .flatMap(blocksIn)
+    .slice(0, maxVerifiers)
+    .flatMap((block) => {
+      const verifier = readVerifier(block);
+      return verifier === undefined ? [] : [verifier];
+    });
+  const { kind = '', spec } = entryShape.safeParse(json).data ?? {};
+  const payloadDigest = payloadDigestOf(kind, spec);
+  return { logIndex, uuid, integratedTime, kind, payloadDigest, verifiers };
 }
 
 function parseJson(body: Buffer): unknown {
@@ -55,18 +85,38 @@ function parseJson(body: Buffer): unknown {
   }
 }
 
-function payloadDigestOf(json: unknown): string | undefined {
-  const { data } = payloadShape.safeParse(json);
-  if (data === undefined) return undefined;
-  if (data.kind === 'hashedrekord') return data.spec.data.hash;
-  return data.kind === 'dsse' ? data.spec.payloadHash : data.spec.content.payloadHash;
+function payloadDigestOf(kind: string, spec: unknown): string | undefined {
+  const shapes = Object.hasOwn(digestShapes, kind) ? (digestShapes[kind] ?? []) : [];
+  for (const shape of shapes) {
+    const { data } = shape.safeParse(spec);
+    if (data !== undefined) return data;
+  }
+  return undefined;
 }
 
-function* pemBlocksIn(value: unknown, depth = 0): Generator<string, void, undefined> {
+function at<Spec>(shape: z.ZodType<Spec>, find: (spec: Spec) => string): z.ZodType<string> {
+  return shape.transform(find);
+}
+
+function* textsIn(value: unknown, depth = 0): Generator<string, void, undefined> {
   if (typeof value === 'string') {
-    const text = value.startsWith(wrappedPem) ? Buffer.from(value, 'base64').toString('latin1') : value;
-    for (const [block] of text.matchAll(pemBlock)) yield block;
+    yield value;
   } else if (typeof value === 'object' && value !== null && depth < maxDepth) {
-    for (const field of Object.values(value)) yield* pemBlocksIn(field, depth + 1);
+    for (const field of Object.values(value)) yield* textsIn(field, depth + 1);
   }
+}
+
+/** The certificates and keys in a text: PEM as it is, PEM in base64 as Rekor v1 has it, or DER in base64 as Rekor v2 does. */
+function blocksIn(text: string): readonly (string | Buffer)[] {
+  if (text.startsWith('M')) {
+    const der = Buffer.from(text, 'base64');
+    return isNestedSequence(der) ? [der] : [];
+  }
+  const pem = text.startsWith(wrappedPem) ? Buffer.from(text, 'base64').toString('latin1') : text;
+  return [...pem.matchAll(pemBlock)].map(([block]) => block);
+}
+
+function isNestedSequence(der: Buffer): boolean {
+  const long = der[1] ?? 0;
+  return der[0] === derStart && der[long < 0x80 ? 2 : 2 + (long & 0x7f)] === derStart;
 }

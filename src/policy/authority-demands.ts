@@ -1,4 +1,5 @@
 import { AppError } from '../model/errors.ts';
+import { noTrust } from '../signing/trust-root.ts';
 import type { TrustRoot } from '../signing/trust-root.ts';
 import type { ClusterImagePolicy } from './cluster-image-policy.ts';
 import type { AuthorityDemands } from './evidence-finding.ts';
@@ -11,19 +12,6 @@ export interface TrustRootSource {
 }
 
 type NamedAuthority = AuthoritySpec & { readonly name: string };
-
-const noTrust: TrustRoot = {
-  material: {
-    certificateAuthorities: [],
-    timestampAuthorities: [],
-    tlogs: [],
-    ctlogs: [],
-    publicKey: () => {
-      throw new AppError('ERR_TRUST_ROOT', 'no trust root is given', { kind: 'permanent' });
-    },
-  },
-  version: 'none',
-};
 
 /**
  * Against what and how strictly an authority's evidence is verified. Keys and certificates come from three trust roots:

@@ -31,7 +31,8 @@ export async function issuersOf(
   return authority && resolveKeyRef(authority, references, parseCertificateIssuers);
 }
 
-function identityOf(identity: NonNullable<KeylessRef['identities']>[number]): IdentityMatch {
+/** A keyless identity of a policy as it is compared with a certificate's. Throws ERR_IDENTITY_PATTERN. */
+export function identityOf(identity: NonNullable<KeylessRef['identities']>[number]): IdentityMatch {
   return {
     issuer: textMatch(identity.issuer, identity.issuerRegExp),
     subject: textMatch(identity.subject, identity.subjectRegExp),

@@ -8,12 +8,16 @@ import { specFaults } from './policy-rules.ts';
 
 /** The annotation that chooses how absent fields and image signatures are judged. */
 const evaluationAnnotation = 'policy.chainwright.dev/evaluation';
+/** The annotation by which a policy forbids that anything is let off it. */
+const exceptionsAnnotation = 'policy.chainwright.dev/exceptions';
 
 /** A policy whose fields were checked and given their defaults; both versions are one. */
 export interface ClusterImagePolicy {
   readonly name: string;
   readonly evaluation: 'strict' | 'permissive';
   readonly mode: 'enforce' | 'warn';
+  /** Whether ImagePolicyExceptions count for it. */
+  readonly exceptions: 'allowed' | 'forbidden';
   readonly images: readonly string[];
   readonly match: PolicySpec['match'];
   readonly authorities: readonly (AuthoritySpec & { readonly name: string })[];
@@ -38,7 +42,12 @@ export function readClusterImagePolicy(value: unknown, namespace: string): Polic
   if (parsed === undefined) return { faults };
   const spec = { ...parsed.spec, authorities: parsed.spec.authorities.map(withDefaults) };
   const evaluation = parsed.metadata.annotations?.[evaluationAnnotation] ?? 'strict';
-  const all = [...faults, ...specFaults(spec, namespace), ...evaluationFaults(evaluation)];
+  const all = [
+    ...faults,
+    ...specFaults(spec, namespace),
+    ...evaluationFaults(evaluation),
+    ...exceptionFaults(parsed.metadata.annotations?.[exceptionsAnnotation]),
+  ];
   if (all.length > 0) return { faults: all };
   return { policy: toPolicy({ ...parsed, spec }, evaluation), faults: [] };
 }
@@ -73,6 +82,19 @@ function evaluationFaults(evaluation: string): readonly FieldFault[] {
     : [invalidValue(evaluation, `metadata.annotations.${evaluationAnnotation}`, 'strict or permissive')];
 }
 
+function exceptionFaults(exceptions: string | undefined): readonly FieldFault[] {
+  return exceptions === undefined || exceptions === 'allowed' || exceptions === 'forbidden'
+    ? []
+    : [invalidValue(exceptions, `metadata.annotations.${exceptionsAnnotation}`, 'allowed or forbidden')];
+}
+
+/** Whether annotations allow exceptions: whatever is neither absent nor `allowed` forbids them. */
+export function exceptionsBy(
+  annotations: Readonly<Record<string, string>> | undefined,
+): ClusterImagePolicy['exceptions'] {
+  return (annotations?.[exceptionsAnnotation] ?? 'allowed') === 'allowed' ? 'allowed' : 'forbidden';
+}
+
 function withDefaults(authority: AuthoritySpec, index: number): AuthoritySpec & { readonly name: string } {
   const { name = '', keyless } = authority;
   const named = { ...authority, name: name === '' ? `authority-${index}` : name };
@@ -92,6 +114,7 @@ function toPolicy(
     name: metadata.name,
     evaluation: evaluation === 'permissive' ? 'permissive' : 'strict',
     mode: mode === 'warn' ? 'warn' : 'enforce',
+    exceptions: exceptionsBy(metadata.annotations),
     images: images.map(({ glob = '' }) => glob),
     match,
     authorities,

@@ -64,6 +64,7 @@ export interface CompiledClusterPolicy extends PolicyScope {
   readonly name: string;
   readonly mode: ClusterImagePolicy['mode'];
   readonly evaluation: ClusterImagePolicy['evaluation'];
+  readonly exceptions: ClusterImagePolicy['exceptions'];
   readonly authorities: readonly CompiledAuthority[];
   readonly whole?: CompiledWholePolicy;
   readonly fault?: AppError;

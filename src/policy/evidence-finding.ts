@@ -118,7 +118,8 @@ function requireTimestamp(verified: VerifiedEvidence, { witness }: AuthorityDema
   throw verificationFault('ERR_VERIFY_TIMESTAMP', 'it has no timestamp of a timestamp authority');
 }
 
-function aboutAnother(digest: Digest): AppError {
+/** ERR_VERIFY_SUBJECT: evidence of another image. */
+export function aboutAnother(digest: Digest): AppError {
   return new AppError('ERR_VERIFY_SUBJECT', `it is about another image than ${digest}`, {
     kind: 'permanent',
     object: digest,

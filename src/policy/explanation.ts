@@ -23,7 +23,9 @@ export function explainBriefly(judgement: ImageJudgement, place?: ImagePlace): s
   const failed = policies.filter(({ passed }) => !passed);
   const parts = [
     ...reasons.map(({ message }) => `${message}${at}: ${image}`),
-    ...failed.map((policy) => `failed policy: ${policy.policy}${at}: ${image}: ${briefly(policy)}`),
+    ...failed.map((policy) => {
+      return `${excusedBy(policy)}failed policy: ${policy.policy}${at}: ${image}: ${briefly(policy)}`;
+    }),
   ];
   if (parts.length === 0) return '';
   const next = nextStep === undefined ? [] : [`Next: ${nextStep}`];
@@ -59,16 +61,17 @@ function checkBriefly({ check, outcome, reasons }: CheckResult): string {
   return reason === undefined ? `${check} ${outcome}` : `${check} ${outcome} (${describeReason(reason)})`;
 }
 
-function policyLines({
-  policy,
-  mode,
-  evaluation,
-  passed,
-  authorities,
-  reasons,
-}: PolicyResult): readonly string[] {
+/** By which exception a policy that is not met counts as a warning; empty if by none. */
+function excusedBy({ exception }: PolicyResult): string {
+  if (exception === undefined) return '';
+  const { name, expiresAt, approvedBy, reason } = exception;
+  return `excepted until ${expiresAt} by ${name} (approved by ${approvedBy}: ${clip(reason)}): `;
+}
+
+function policyLines(result: PolicyResult): readonly string[] {
+  const { policy, mode, evaluation, passed, authorities, reasons } = result;
   return [
-    `  policy ${policy} (${mode}, ${evaluation}): ${passed ? 'passed' : 'failed'}`,
+    `  policy ${policy} (${mode}, ${evaluation}): ${excusedBy(result)}${passed ? 'passed' : 'failed'}`,
     ...reasons.map((reason) => `    ${describeReason(reason)}`),
     ...authorities.flatMap(({ authority, kind, passed: vouches, checks }) => [
       `    authority ${authority} (${kind}): ${vouches ? 'passed' : 'failed'}`,
@@ -86,7 +89,8 @@ function checkLines({ check, predicateType, outcome, evidence, reasons }: CheckR
   ];
 }
 
-function describeReason({ message, path, expected, found }: CheckReason): string {
+/** A reason in words: what is there, against what should be. */
+export function describeReason({ message, path, expected, found }: CheckReason): string {
   if (path === undefined) return clip(message);
   const values = [
     ...(expected === undefined ? [] : [`expected ${clip(expected)}`]),

@@ -99,7 +99,8 @@ export async function judgeImage(
   return { ...base, outcome, policies: results, reasons: [], nextStep };
 }
 
-function looksAtObject({ whole }: CompiledClusterPolicy): boolean {
+/** True if a verdict depends on the object that an image stands in, not on the image alone. */
+export function looksAtObject({ whole }: CompiledClusterPolicy): boolean {
   const { includeSpec, includeObjectMeta, includeTypeMeta } = whole?.includes ?? {};
   return [includeSpec, includeObjectMeta, includeTypeMeta].includes(true);
 }

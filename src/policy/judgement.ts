@@ -51,6 +51,18 @@ export interface AuthorityResult {
   readonly checks: readonly CheckResult[];
 }
 
+/** An exception that lets an image off a policy. */
+export interface AppliedException {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly reason: string;
+  readonly requestedBy: string;
+  readonly approvedBy: string;
+  /** RFC 3339. */
+  readonly expiresAt: string;
+}
+
 /** What a policy says: it is met if one authority vouches and the policy over all of them, if there is one, agrees. */
 export interface PolicyResult {
   readonly policy: string;
@@ -60,6 +72,8 @@ export interface PolicyResult {
   readonly authorities: readonly AuthorityResult[];
   /** Why the policy fails as a whole: it is broken, or its own rules are not met. */
   readonly reasons: readonly CheckReason[];
+  /** Set where the image fails, and need not meet the policy. */
+  readonly exception?: AppliedException;
 }
 
 /** What becomes of an image. */

@@ -39,8 +39,8 @@ export async function compileClusterPolicy(
   policy: ClusterImagePolicy,
   parts: CompilerParts,
 ): Promise<CompiledClusterPolicy> {
-  const { name, mode, evaluation, match } = policy;
-  const scope = { name, mode, evaluation, match, globs: policy.images.map(compileGlob) };
+  const { name, mode, evaluation, exceptions, match } = policy;
+  const scope = { name, mode, evaluation, exceptions, match, globs: policy.images.map(compileGlob) };
   try {
     const authorities = await Promise.all(
       policy.authorities.map((authority) => compileAuthority(authority, policy, parts)),

@@ -62,7 +62,8 @@ function matchesWorkload(rule: MatchRule, workload: WorkloadKind): boolean {
   );
 }
 
-function matchesLabels(
+/** True if labels are as a selector (apimachinery, meta/v1 LabelSelector) wants them. */
+export function matchesLabels(
   { matchLabels = {}, matchExpressions = [] }: LabelSelector,
   labels: Readonly<Record<string, string>>,
 ): boolean {

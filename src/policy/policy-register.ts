@@ -25,6 +25,7 @@ export interface PoliciesInForce {
 /** The policies in force, for those who judge; written by whoever follows the cluster's objects. */
 export class PolicyRegister {
   readonly #policies = new Map<string, RegisteredPolicy>();
+  readonly #listeners = new Set<() => void>();
   #rules: PolicyRules = { noMatch: 'deny' };
   #isComplete = false;
   #inForce: PoliciesInForce | undefined;
@@ -41,22 +42,34 @@ export class PolicyRegister {
 
   put(policy: RegisteredPolicy): void {
     this.#policies.set(policy.compiled.name, policy);
-    this.#inForce = undefined;
+    this.#changed();
   }
 
   remove(name: string): void {
     this.#policies.delete(name);
-    this.#inForce = undefined;
+    this.#changed();
   }
 
   putRules(rules: PolicyRules): void {
     this.#rules = rules;
-    this.#inForce = undefined;
+    this.#changed();
   }
 
   /** Every policy that the cluster holds has been put once. */
   complete(): void {
     this.#isComplete = true;
+    this.#changed();
+  }
+
+  /** Has `listener` called after every change; the result ends that. It must not throw. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #changed(): void {
+    this.#inForce = undefined;
+    for (const listener of this.#listeners) listener();
   }
 
   /** By name, so that every replica tells of them in the same order. */

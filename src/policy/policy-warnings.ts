@@ -28,7 +28,7 @@ export function listPolicyBodies({ authorities, policy }: ClusterImagePolicy): r
 /** What a policy may say and hardly means: globs that never match, fields without effect, names used twice. */
 export function listPolicyWarnings(policy: ClusterImagePolicy): readonly string[] {
   return [
-    ...policy.images.flatMap(globWarnings),
+    ...listGlobWarnings(policy),
     ...policy.authorities.flatMap(authorityWarnings),
     ...predicateTypeWarnings(policy),
     ...(new Set(policy.authorities.map(({ name }) => name)).size < policy.authorities.length
@@ -38,6 +38,11 @@ export function listPolicyWarnings(policy: ClusterImagePolicy): readonly string[
       ? ['permissive: image signatures are not checked beside attestations, and absent fields pass']
       : []),
   ];
+}
+
+/** Globs of a policy that match no image at admission, each in words. */
+export function listGlobWarnings({ images }: Pick<ClusterImagePolicy, 'images'>): readonly string[] {
+  return images.flatMap(globWarnings);
 }
 
 /** At admission an image is HOST/PATH@sha256:HEX: no tag, and no short name. */

@@ -13,7 +13,7 @@ import type { SigstoreKeys, TufRemoteSpec, TufRepositorySpec } from './policy-sc
 import type { TrustRootObject } from './trust-root-object.ts';
 import { archiveFault } from './trust-root-rules.ts';
 import { decodeBase64, listCertificates, trustRootOf } from './trusted-keys.ts';
-import type { TrustedAuthority, TrustedLog } from './trusted-keys.ts';
+import type { TrustedAuthority, TrustedKeys, TrustedLog } from './trusted-keys.ts';
 
 /** What opening a trust root takes. */
 export interface TrustRootParts {
@@ -163,7 +163,8 @@ async function readTargets(targets: TufTargets, wanted: string, name: string): P
   );
 }
 
-function toTrustedKeys(keys: SigstoreKeys): Parameters<typeof trustRootOf>[0] {
+/** The keys that a TrustRoot holds itself. */
+export function toTrustedKeys(keys: SigstoreKeys): TrustedKeys {
   return {
     tlogs: keys.tLogs.map(toLog),
     ctlogs: keys.ctLogs.map(toLog),

@@ -1,8 +1,8 @@
-import { hash } from 'node:crypto';
-import type { KeyObject } from 'node:crypto';
 import { AppError } from '../model/errors.ts';
+import { encodePublicKey, keyIdOf, noteIdOf } from '../signing/log-identity.ts';
 import { parseTrustRoot } from '../signing/trust-root.ts';
 import type { TrustRoot } from '../signing/trust-root.ts';
+import { trustedRootMediaType } from '../signing/trusted-root-document.ts';
 import { parsePublicKey } from './public-key.ts';
 
 /** A log's public key, PEM. */
@@ -27,20 +27,24 @@ export interface TrustedKeys {
   readonly timestampAuthorities: readonly TrustedAuthority[];
 }
 
-/**
- * The trust root of keys and certificates. They state no validity, so all of them count from the beginning, as in
- * policy-controller. A log's id is the SHA-256 of its key (RFC 6962 section 3.2). Throws ERR_TRUST_ROOT.
- */
+/** The trust root of keys and certificates, as {@link trustedKeysDocument} writes it. Throws ERR_TRUST_ROOT. */
 export function trustRootOf(keys: TrustedKeys, object: string): TrustRoot {
+  return parseTrustRoot(JSON.stringify(trustedKeysDocument(keys, object)), object);
+}
+
+/**
+ * Keys and certificates in the form of a `trusted_root.json`. They state no validity, so all of them count from the
+ * beginning, as in policy-controller. A log's id is the SHA-256 of its key (RFC 6962 section 3.2). Throws ERR_TRUST_ROOT.
+ */
+export function trustedKeysDocument(keys: TrustedKeys, object: string): object {
   const toLog = (log: TrustedLog): object => logDocument(log, object);
-  const document = {
-    mediaType: 'application/vnd.dev.sigstore.trustedroot+json;version=0.1',
+  return {
+    mediaType: trustedRootMediaType,
     tlogs: keys.tlogs.flatMap((log) => [toLog(log), ...noteDocuments(log, object)]),
     ctlogs: keys.ctlogs.map(toLog),
     certificateAuthorities: keys.certificateAuthorities.map(authorityDocument),
     timestampAuthorities: keys.timestampAuthorities.map(authorityDocument),
   };
-  return parseTrustRoot(JSON.stringify(document), object);
 }
 
 /** The bytes of standard base64, line breaks allowed as Go allows them; undefined if it is none. */
@@ -70,21 +74,19 @@ function authorityDocument({ uri, subject = {}, certificates }: TrustedAuthority
 
 function logDocument({ baseUrl, hashAlgorithm = '', publicKey }: TrustedLog, object: string): object {
   const key = parsePublicKey(publicKey);
-  if (key === undefined) {
+  const encoded = key === undefined ? undefined : encodePublicKey(key);
+  if (key === undefined || encoded === undefined) {
     throw new AppError('ERR_TRUST_ROOT', `${object}: the key of ${baseUrl} is no public key in PEM`, {
       kind: 'permanent',
       object,
       remedy: 'Give the public key of the log in PEM.',
     });
   }
-  const spki = key.export({ format: 'der', type: 'spki' });
-  const isRsa = key.asymmetricKeyType === 'rsa';
-  const der = isRsa ? key.export({ format: 'der', type: 'pkcs1' }) : spki;
   return {
     baseUrl,
     hashAlgorithm: `SHA2_${/(?:256|384|512)$/.exec(hashAlgorithm)?.[0] ?? '256'}`,
-    publicKey: { rawBytes: der.toString('base64'), keyDetails: keyDetailsOf(key), validFor },
-    logId: { keyId: hash('sha256', spki, 'buffer').toString('base64') },
+    publicKey: { ...encoded, validFor },
+    logId: { keyId: keyIdOf(key).toString('base64') },
   };
 }
 
@@ -95,17 +97,6 @@ function logDocument({ baseUrl, hashAlgorithm = '', publicKey }: TrustedLog, obj
 function noteDocuments(log: TrustedLog, object: string): readonly object[] {
   const key = parsePublicKey(log.publicKey);
   if (key?.asymmetricKeyType !== 'ed25519' || !URL.canParse(log.baseUrl)) return [];
-  const raw = key.export({ format: 'der', type: 'spki' }).subarray(-32);
-  const note = Buffer.concat([Buffer.from(`${new URL(log.baseUrl).hostname}\n\u0001`), raw]);
-  const keyId = hash('sha256', note, 'buffer').toString('base64');
+  const keyId = noteIdOf(new URL(log.baseUrl).hostname, key).toString('base64');
   return [{ ...logDocument(log, object), logId: { keyId } }];
-}
-
-/** The name that protobuf-specs' PublicKeyDetails has for a key. */
-function keyDetailsOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): string {
-  if (asymmetricKeyType === 'rsa') return 'PKCS1_RSA_PKCS1V5';
-  if (asymmetricKeyType === 'ed25519') return 'PKIX_ED25519';
-  const { namedCurve } = asymmetricKeyDetails ?? {};
-  if (namedCurve === 'secp384r1') return 'PKIX_ECDSA_P384_SHA_384';
-  return namedCurve === 'secp521r1' ? 'PKIX_ECDSA_P521_SHA_512' : 'PKIX_ECDSA_P256_SHA_256';
 }

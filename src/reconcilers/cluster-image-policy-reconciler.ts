@@ -1,3 +1,4 @@
+import type { Finding } from '../kube/conditions.ts';
 import { dropLeftFinalizers } from '../kube/foreign-finalizers.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
 import type { KubeObject } from '../kube/kube-object.ts';
@@ -16,7 +17,7 @@ import type { PolicyInput } from './cluster-image-policy-inputs.ts';
 import { verdictOn } from './cluster-image-policy-verdict.ts';
 import type { PolicyOutcome } from './cluster-image-policy-verdict.ts';
 import type { Retirement } from './cluster-image-policy-retirement.ts';
-import type { ObjectStatus } from './policy-object-status.ts';
+import type { ObjectStatus, ObjectVerdict } from './policy-object-status.ts';
 
 /** What policies refer to, as the cluster and the servers around it have it. */
 export interface ReferenceSource {
@@ -37,6 +38,8 @@ export interface ClusterImagePolicyReconcilerParts {
   readonly references: ReferenceSource;
   readonly retirement: Pick<Retirement, 'retire'>;
   readonly status: Pick<ObjectStatus, 'report'>;
+  /** What else there is to tell about a policy; nothing if absent. */
+  readonly remarks?: ((object: KubeObject) => readonly Finding[]) | undefined;
   readonly metrics: Pick<Metrics, 'faultOccurred'>;
   readonly resyncMs: number;
 }
@@ -91,7 +94,7 @@ export class ClusterImagePolicyReconciler {
     if (outcome.kind !== 'in-force') this.#count(outcome.fault);
     // One that is being deleted counts until it is gone.
     if (object.metadata.deletionTimestamp === undefined) {
-      await status.report(object, verdictOn(object, outcome), { signal });
+      await status.report(object, this.#verdictOn(object, outcome), { signal });
     } else {
       await dropLeftFinalizers(client, resourceTypes.clusterImagePolicies, object, { signal });
     }
@@ -116,7 +119,7 @@ export class ClusterImagePolicyReconciler {
     const outcome = this.#held.get(name)?.outcome;
     if (object === undefined || outcome?.kind !== 'broken' || outcome.fault.code !== postponedCode) return;
     try {
-      await this.#parts.status.report(object, verdictOn(object, outcome), { signal });
+      await this.#parts.status.report(object, this.#verdictOn(object, outcome), { signal });
     } catch (error) {
       if (!isAppError(error) && !signal.aborted) throw error;
     }
@@ -184,6 +187,12 @@ export class ClusterImagePolicyReconciler {
     register.put(next.compilation);
     if (before !== undefined) retirement.retire(before);
     return next;
+  }
+
+  #verdictOn(object: KubeObject, outcome: PolicyOutcome): ObjectVerdict {
+    const verdict = verdictOn(object, outcome);
+    const remarks = this.#parts.remarks?.(object) ?? [];
+    return { ...verdict, findings: [...verdict.findings, ...remarks] };
   }
 
   #letGo(name: string): void {

@@ -2,6 +2,7 @@ import { isRecord } from '../kube/kube-object.ts';
 import type { KubeObject } from '../kube/kube-object.ts';
 import { isAppError } from '../model/errors.ts';
 import type { AppError } from '../model/errors.ts';
+import { exceptionsBy } from '../policy/cluster-image-policy.ts';
 import type { CompiledClusterPolicy } from '../policy/compiled-policy.ts';
 import { compileGlob } from '../policy/image-glob.ts';
 import type { ImageGlob } from '../policy/image-glob.ts';
@@ -20,6 +21,7 @@ export function brokenPolicyOf({ metadata, ...object }: KubeObject, fault: AppEr
     name: metadata.name,
     mode: spec['mode'] === 'warn' ? 'warn' : 'enforce',
     evaluation: 'strict',
+    exceptions: exceptionsBy(metadata.annotations),
     globs: globsOf(spec['images']),
     match: matchOf(spec['match']),
     authorities: [],

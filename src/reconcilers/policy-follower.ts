@@ -1,3 +1,4 @@
+import type { Finding } from '../kube/conditions.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import { Informer } from '../kube/informer.ts';
 import type { InformerHealth } from '../kube/informer.ts';
@@ -44,6 +45,8 @@ export interface PolicyFollowerParts extends Pick<
   readonly metrics: Pick<Metrics, 'faultOccurred'>;
   readonly clock: Clock;
   readonly log: Log;
+  /** What else is to be told in the status of a ClusterImagePolicy, besides how it fares; nothing if absent. */
+  readonly remarks?: (object: KubeObject) => readonly Finding[];
   /** Numbers in [0, 1) for pauses; `Math.random` if absent. */
   readonly random?: () => number;
 }
@@ -151,6 +154,16 @@ export class PolicyFollower {
     return undefined;
   }
 
+  /** The ClusterImagePolicy of that name as last seen. */
+  findPolicy(name: string): KubeObject | undefined {
+    return this.#policies.find(name);
+  }
+
+  /** Has the status of a ClusterImagePolicy looked at again, since there is another remark. */
+  remark(name: string): void {
+    this.#policyQueue.offer(name);
+  }
+
   counts(): PolicyCounts {
     const kinds = this.#reconciler.outcomes();
     const count = (kind: (typeof kinds)[number]): number => kinds.filter((one) => one === kind).length;
@@ -234,7 +247,7 @@ export class PolicyFollower {
   }
 
   #reconcilePolicies(trustRoots: TrustRootKeeper): ClusterImagePolicyReconciler {
-    const { client, namespace, register, engine, settings, metrics, clock } = this.#parts;
+    const { client, namespace, register, engine, settings, metrics, clock, remarks } = this.#parts;
     const { policyResyncMs, trustRootResyncMs } = settings;
     return new ClusterImagePolicyReconciler({
       client,
@@ -253,6 +266,7 @@ export class PolicyFollower {
       retirement: this.#retirement,
       status: this.#statusOf(resourceTypes.clusterImagePolicies),
       metrics,
+      remarks,
       resyncMs: policyResyncMs,
     });
   }

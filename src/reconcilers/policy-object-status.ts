@@ -7,11 +7,13 @@ import type { ResourceType } from '../kube/resource-type.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Log } from '../model/log.ts';
 
-/** What is to be told about a policy or trust root; the first finding is `Ready`. */
+/** What is to be told about a settings object, policy or trust root; the first finding is what its Event is about. */
 export interface ObjectVerdict {
   readonly findings: readonly [Finding, ...Finding[]];
   /** Under what the transition is told, if it is one. */
   readonly event: Pick<EventNotice, 'type' | 'reason'>;
+  /** Further fields of the status. */
+  readonly details?: Readonly<Record<string, unknown>>;
 }
 
 /** How the status is made. */
@@ -21,6 +23,8 @@ export interface ObjectStatusParts {
   readonly events: Pick<EventRecorder, 'record'>;
   readonly clock: Pick<Clock, 'now'>;
   readonly log: Log;
+  /** Absent: that of our own objects. */
+  readonly fieldManager?: string;
 }
 
 /**
@@ -37,20 +41,25 @@ export class ObjectStatus {
   /** Throws what the API server throws. */
   async report(
     object: KubeObject,
-    { findings, event }: ObjectVerdict,
+    { findings, event, details = {} }: ObjectVerdict,
     { signal }: { readonly signal: AbortSignal },
   ): Promise<void> {
-    const { client, type, events, clock, log } = this.#parts;
-    const isWritten = await reportStatus(client, { type, object, findings }, { clock, signal });
-    const [{ status, reason, message }] = findings;
-    const before = findCondition(object, 'Ready');
+    const { client, type, events, clock, log, fieldManager } = this.#parts;
+    const isWritten = await reportStatus(
+      client,
+      { type, object, findings, details, fieldManager },
+      { clock, signal },
+    );
+    const [{ type: condition, status, reason, message }] = findings;
+    const before = findCondition(object, condition);
     if (!isWritten || (before?.status === status && before.reason === reason)) return;
     events.record({ about: object, ...event, message });
     const level = event.type === 'Normal' ? 'info' : 'warn';
-    log[level]('a policy object changed its state', {
+    log[level]('the state of an object changed', {
       kind: type.kind,
       name: object.metadata.name,
-      ready: status,
+      condition,
+      status,
       reason,
       notice: message,
     });

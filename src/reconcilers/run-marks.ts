@@ -1,5 +1,6 @@
 import type { AppError } from '../model/errors.ts';
-import type { RecordedArtifact, SigningRecord } from '../model/signing-record.ts';
+import { loggedEntriesOf } from '../model/signing-record.ts';
+import type { RecordedArtifact, RecordedLogEntry, SigningRecord } from '../model/signing-record.ts';
 import type { RunAnnotations } from '../kube/run-annotations.ts';
 
 /** Annotations that runs carry for us; those of `chains.tekton.dev` are Tekton Chains' own. */
@@ -52,6 +53,13 @@ export function delayedAnnotations(fault: AppError): RunAnnotations {
   return { [runAnnotationKeys.error]: faultText(fault) };
 }
 
+/** What changes on a run that is left unsigned on purpose; nothing if it says so already, or was signed before. */
+export function skippedAnnotations(annotations: Readonly<Record<string, string>> = {}): RunAnnotations {
+  if (signedMarkOf(annotations) !== undefined || annotations[runAnnotationKeys.result] === 'skipped')
+    return {};
+  return { [runAnnotationKeys.result]: 'skipped', [runAnnotationKeys.error]: null };
+}
+
 /** What changes on a run whose mark is believed: one that is signed keeps no fault of an earlier try. */
 export function settledAnnotations(
   annotations: Readonly<Record<string, string>> | undefined,
@@ -71,22 +79,26 @@ const cleared: RunAnnotations = {
 };
 
 function entryAnnotations({ artifacts }: SigningRecord): RunAnnotations {
-  const logged = artifacts.flatMap((artifact) => (artifact.entry === undefined ? [] : [toListed(artifact)]));
+  const logged = artifacts.flatMap((artifact) =>
+    loggedEntriesOf(artifact).map((entry) => toListed(artifact, entry)),
+  );
   if (logged.length === 0) return {};
-  const main = logged.find(({ kind }) => kind === 'provenance') ?? logged[0];
-  while (JSON.stringify(logged).length > maxLogEntriesLength) logged.pop();
+  const main = logged.find(({ listed }) => listed.kind === 'provenance') ?? logged[0];
+  while (JSON.stringify(logged.map(({ listed }) => listed)).length > maxLogEntriesLength) logged.pop();
   return {
-    [runAnnotationKeys.transparency]: `${main?.log ?? ''}/api/v1/log/entries?logIndex=${main?.logIndex ?? 0}`,
-    [runAnnotationKeys.logEntries]: JSON.stringify(logged),
+    ...(main === undefined ? {} : { [runAnnotationKeys.transparency]: addressOf(main.entry) }),
+    [runAnnotationKeys.logEntries]: JSON.stringify(logged.map(({ listed }) => listed)),
   };
 }
 
-function toListed({ kind, subject, entry, destinations }: RecordedArtifact) {
-  return {
-    kind,
-    subject,
-    log: entry?.log ?? '',
-    logIndex: entry?.logIndex ?? 0,
-    ref: destinations[0]?.ref ?? '',
-  };
+/** Rekor v1 answers there; v2 has no address for an entry (it gives no time either, which tells it apart). */
+function addressOf({ log, logIndex, integratedTime }: RecordedLogEntry): string {
+  return integratedTime > 0
+    ? `${log}/api/v1/log/entries?logIndex=${logIndex}`
+    : `${log}?logIndex=${logIndex}`;
+}
+
+function toListed({ kind, subject, destinations }: RecordedArtifact, entry: RecordedLogEntry) {
+  const { log, logIndex } = entry;
+  return { entry, listed: { kind, subject, log, logIndex, ref: destinations[0]?.ref ?? '' } };
 }

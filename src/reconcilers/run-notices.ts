@@ -2,9 +2,11 @@ import { eventReasons } from '../kube/events.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import type { KubeObject } from '../kube/kube-object.ts';
 import type { AppError } from '../model/errors.ts';
+import { loggedEntriesOf } from '../model/signing-record.ts';
 import type { SigningRecord } from '../model/signing-record.ts';
 import { faultText } from './run-marks.ts';
 import type { SignedMark } from './run-marks.ts';
+import type { SkipReason } from './run-terms.ts';
 
 /** The Events that a run gets: what a person reads in `kubectl describe taskrun`. */
 export class RunNotices {
@@ -15,7 +17,7 @@ export class RunNotices {
   }
 
   signed(about: KubeObject, { artifacts }: SigningRecord): void {
-    const indices = artifacts.flatMap(({ entry }) => (entry === undefined ? [] : [entry.logIndex]));
+    const indices = artifacts.flatMap(loggedEntriesOf).map(({ logIndex }) => logIndex);
     const log = indices.length === 0 ? '' : `; log indices ${indices.slice(0, 20).join(', ')}`;
     const message = `signed ${artifacts.length} artifacts of ${artifacts[0]?.subject ?? ''}${log}`;
     this.#events.record({ about, type: 'Normal', reason: eventReasons.signed, message });
@@ -24,6 +26,15 @@ export class RunNotices {
   nothingToSign(about: KubeObject): void {
     const message = 'the run failed or names nothing that it built, so there is nothing to sign';
     this.#events.record({ about, type: 'Normal', reason: eventReasons.nothingToSign, message });
+  }
+
+  skipped(about: KubeObject, { by, why }: SkipReason): void {
+    this.#events.record({
+      about,
+      type: 'Normal',
+      reason: eventReasons.signingSkipped,
+      message: `left unsigned on purpose, by ${by}: ${why}`,
+    });
   }
 
   delayed(about: KubeObject, fault: AppError): void {

@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { eventReasons } from '../kube/events.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import { fieldManagers } from '../kube/field-managers.ts';
+import { findObject } from '../kube/find-object.ts';
 import { Informer } from '../kube/informer.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
 import type { KubeObject, KubeObjectDraft } from '../kube/kube-object.ts';
@@ -200,13 +201,8 @@ export class ServingCertificateKeeper implements CertificateSource {
     await client.replace(resourceTypes.secrets, { ...secret, data: { ...kept, ...data } }, options);
   }
 
-  async #find(signal: AbortSignal): Promise<KubeObject | undefined> {
-    try {
-      return await this.#parts.client.get(resourceTypes.secrets, this.#parts.secret, { signal });
-    } catch (error) {
-      if (isAppError(error) && error.code === 'ERR_KUBE_NOT_FOUND') return undefined;
-      throw error;
-    }
+  #find(signal: AbortSignal): Promise<KubeObject | undefined> {
+    return findObject(this.#parts.client, resourceTypes.secrets, this.#parts.secret, { signal });
   }
 
   #show(state: CertificateState): void {

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { digestOf } from '../model/digest.ts';
 import { deadlines } from '../model/limits.ts';
+import { SharedWork } from '../model/shared-work.ts';
 import { formatRepository } from '../model/image-reference.ts';
 import { blobAbsent, brokenAnswer, digestMismatch, fromRegistryFault } from './registry-faults.ts';
 import { registryLimits, registryTimes } from './registry-limits.ts';
@@ -39,6 +40,7 @@ export class KnownBlobs {
 export class BlobClient {
   readonly #transport: RegistryTransport;
   readonly #known: KnownBlobs;
+  readonly #putting = new SharedWork<void>();
 
   constructor(transport: RegistryTransport, known: KnownBlobs) {
     this.#transport = transport;
@@ -100,18 +102,21 @@ export class BlobClient {
     );
   }
 
+  /** Those who put the same bytes at the same time wait for one upload. */
   async put(
     repository: Repository,
     bytes: Uint8Array,
-    options: CallOptions & { readonly likelyPresent?: boolean },
+    { signal, likelyPresent = false }: CallOptions & { readonly likelyPresent?: boolean },
   ): Promise<BlobKey> {
     const blob = { digest: digestOf(bytes), size: bytes.byteLength };
     const object = nameOf(repository, blob);
     if (this.#known.has(object)) return blob;
-    const asksFirst = options.likelyPresent === true || blob.size > askFirstBytes;
-    if (!asksFirst || !(await this.#exists(repository, blob, options))) {
-      await this.#upload(repository, blob, bytes, options);
-    }
+    const put = async (shared: AbortSignal): Promise<void> => {
+      const asksFirst = likelyPresent || blob.size > askFirstBytes;
+      if (asksFirst && (await this.#exists(repository, blob, { signal: shared }))) return;
+      await this.#upload(repository, blob, bytes, { signal: shared });
+    };
+    await this.#putting.join(object, put, signal);
     this.#known.add(object);
     return blob;
   }

@@ -1,17 +1,19 @@
 import { LRUCache } from 'lru-cache';
 import { AppError } from '../model/errors.ts';
-import { digestOf, splitDigest } from '../model/digest.ts';
+import { digestOf } from '../model/digest.ts';
 import { limits } from '../model/limits.ts';
 import { formatRepository } from '../model/image-reference.ts';
-import { isIndexMediaType, mediaTypes } from '../model/oci.ts';
+import { mediaTypes } from '../model/oci.ts';
+import { SharedWork } from '../model/shared-work.ts';
 import { isImageIndex, parseManifest } from './manifest-parser.ts';
 import { brokenAnswer } from './registry-faults.ts';
+import { ReferrersTag } from './referrers-tag.ts';
 import { registryLimits, registryTimes } from './registry-limits.ts';
 import type { Digest } from '../model/digest.ts';
-import type { Repository } from '../model/image-reference.ts';
-import type { Descriptor, ImageIndex, ImageManifest } from '../model/oci.ts';
+import type { PinnedImage, Repository } from '../model/image-reference.ts';
+import type { Descriptor, ImageManifest } from '../model/oci.ts';
 import type { BufferedAnswer } from './http-sender.ts';
-import type { CallOptions, ImageStore, NewManifest, ReferrerList, StoredManifest } from './image-store.ts';
+import type { CallOptions, ImageStore, NewManifest, ReferrerList } from './image-store.ts';
 import type { ManifestClient } from './manifest-client.ts';
 import type { RegistryTransport } from './registry-transport.ts';
 
@@ -32,18 +34,13 @@ export class ReferrersSupport {
   }
 }
 
-/** The tag under which referrers are listed where there is no API (distribution-spec, "Referrers Tag Schema"). */
-function referrersTag(digest: Digest): string {
-  const { algorithm, hex } = splitDigest(digest);
-  return `${algorithm}-${hex}`.slice(0, 128);
-}
-
 /** Referrers of one registry user: by the API, or by the referrers tag where the registry has none. */
 export class ReferrersClient {
   readonly #transport: RegistryTransport;
   readonly #manifests: ManifestClient;
   readonly #support: ReferrersSupport;
-  readonly #updateTag: ImageStore['updateTag'];
+  readonly #tag: ReferrersTag;
+  readonly #listing = new SharedWork<ReferrerList>();
 
   constructor(parts: {
     readonly transport: RegistryTransport;
@@ -54,18 +51,23 @@ export class ReferrersClient {
     this.#transport = parts.transport;
     this.#manifests = parts.manifests;
     this.#support = parts.support;
-    this.#updateTag = parts.updateTag;
+    this.#tag = new ReferrersTag(parts);
   }
 
-  async list(repository: Repository, digest: Digest, options: CallOptions): Promise<ReferrerList> {
+  /** Who asks while the same is asked waits for that answer. */
+  async list(repository: Repository, digest: Digest, { signal }: CallOptions): Promise<ReferrerList> {
+    const list = (shared: AbortSignal): Promise<ReferrerList> =>
+      this.#list({ repository, digest }, { signal: shared });
+    return this.#listing.join(nameOf(repository, digest), list, signal);
+  }
+
+  async #list({ repository, digest }: PinnedImage, options: CallOptions): Promise<ReferrerList> {
     if (this.#support.find(repository) !== false) {
       const listed = await this.#listByApi(repository, digest, options);
       this.#support.note(repository, listed !== undefined);
       if (listed !== undefined) return listed;
     }
-    const tagged = await this.#manifests.get(repository, referrersTag(digest), options);
-    if (tagged === undefined) return { descriptors: [], truncated: false };
-    return bounded(indexOf(tagged.manifest, nameOf(repository, digest)).manifests);
+    return bounded(await this.#tag.read({ repository, digest }, options));
   }
 
   /** Stores a manifest with a subject and lists it, if the registry does not do that by itself. */
@@ -78,43 +80,29 @@ export class ReferrersClient {
         object,
       });
     }
-    const descriptor = await this.#store(repository, manifest, parsed, options);
-    if (descriptor !== undefined)
-      await this.#listInTag(repository, parsed.subject.digest, descriptor, options);
-    const { digest } = descriptor ?? referrerDescriptor(parsed, manifest);
-    return digest;
-  }
-
-  /** Puts the manifest; gives its descriptor if it has still to be listed in the referrers tag. */
-  async #store(
-    repository: Repository,
-    manifest: NewManifest,
-    parsed: ImageManifest,
-    options: CallOptions,
-  ): Promise<Descriptor | undefined> {
+    const image = { repository, digest: parsed.subject.digest };
     const descriptor = referrerDescriptor(parsed, manifest);
-    const receipt = await this.#manifests.put(repository, descriptor.digest, manifest, options);
-    if (receipt.isListedAsReferrer) this.#support.note(repository, true);
-    if (this.#support.find(repository) === undefined && parsed.subject !== undefined) {
-      // Some registries have the API and do not say so when a manifest is pushed.
-      const listed = await this.#listByApi(repository, parsed.subject.digest, options);
-      this.#support.note(repository, listed !== undefined);
-    }
-    return this.#support.find(repository) === true ? undefined : descriptor;
+    const store = async (): Promise<Descriptor | undefined> => {
+      await this.#store(image, descriptor.digest, manifest, options);
+      return this.#support.find(repository) === true ? undefined : descriptor;
+    };
+    await this.#tag.listStored(image, store, options);
+    return descriptor.digest;
   }
 
-  async #listInTag(
-    repository: Repository,
-    subject: Digest,
-    descriptor: Descriptor,
+  /** Puts a manifest about `image`; afterwards it is known whether the registry lists it by itself. */
+  async #store(
+    { repository, digest: subject }: PinnedImage,
+    digest: Digest,
+    manifest: NewManifest,
     options: CallOptions,
   ): Promise<void> {
-    const object = nameOf(repository, subject);
-    const edit = (current: StoredManifest | undefined): Promise<NewManifest | undefined> => {
-      const index = current === undefined ? undefined : indexOf(current, object);
-      return Promise.resolve(addReferrer(index, descriptor, object));
-    };
-    await this.#updateTag(repository, referrersTag(subject), edit, options);
+    const receipt = await this.#manifests.put(repository, digest, manifest, options);
+    if (receipt.isListedAsReferrer) this.#support.note(repository, true);
+    if (this.#support.find(repository) !== undefined) return;
+    // Some registries have the API and do not say so when a manifest is pushed.
+    const listed = await this.#listByApi(repository, subject, options);
+    this.#support.note(repository, listed !== undefined);
   }
 
   /** `undefined` if the registry has no referrers API. */
@@ -184,15 +172,6 @@ function bounded(descriptors: readonly Descriptor[]): ReferrerList {
   };
 }
 
-function indexOf(stored: StoredManifest, object: string): ImageIndex {
-  if (isIndexMediaType(stored.descriptor.mediaType) && isImageIndex(stored.manifest)) return stored.manifest;
-  throw new AppError('ERR_REGISTRY_TAG_FOREIGN', `the referrers tag of ${object} holds no image index`, {
-    kind: 'passing',
-    object,
-    remedy: 'Find out who pushed it, and delete that tag; this is tried again.',
-  });
-}
-
 /** The descriptor that a listing has of a referrer (distribution-spec, "Listing Referrers"). */
 export function referrerDescriptor(manifest: ImageManifest, { bytes, mediaType }: NewManifest): Descriptor {
   return {
@@ -202,26 +181,6 @@ export function referrerDescriptor(manifest: ImageManifest, { bytes, mediaType }
     ...(manifest.annotations === undefined ? {} : { annotations: manifest.annotations }),
     artifactType: manifest.artifactType ?? manifest.config.mediaType,
   };
-}
-
-function addReferrer(
-  index: ImageIndex | undefined,
-  descriptor: Descriptor,
-  object: string,
-): NewManifest | undefined {
-  const listed = index?.manifests ?? [];
-  if (listed.some(({ digest }) => digest === descriptor.digest)) return undefined;
-  if (listed.length >= limits.referrers) {
-    throw new AppError('ERR_REGISTRY_ATTACHMENTS_FULL', `${object} has ${listed.length} referrers already`, {
-      kind: 'passing',
-      object,
-      remedy: 'Delete referrers that are not needed; this is tried again.',
-    });
-  }
-  // Sorted as cosign and go-containerregistry sort it, so that two writers of the same set write the same bytes.
-  const manifests = [...listed, descriptor].sort((a, b) => (a.digest < b.digest ? -1 : 1));
-  const document = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, ...index, manifests };
-  return { bytes: Buffer.from(JSON.stringify(document)), mediaType: mediaTypes.ociIndex };
 }
 
 function nameOf(repository: Repository, digest: Digest): string {

@@ -8,7 +8,7 @@ import { LayerCache } from './layer-cache.ts';
 import type { LayerSource } from './layer-source.ts';
 import type { SbomProgress } from './overlay.ts';
 import type { SbomLimits } from './sbom-limits.ts';
-import { SharedWork } from './shared-work.ts';
+import { SharedWork } from '../model/shared-work.ts';
 
 /** What a {@link BomGenerator} is made with. */
 export interface BomGeneratorOptions {

@@ -1,8 +1,8 @@
 import { chainsKeys } from './chains-config-keys.ts';
 import { ChainsReading } from './chains-config-reading.ts';
 
-// Knative puts a commented example under this key into every ConfigMap that it ships.
-const exampleKey = '_example';
+/** Knative puts a commented example under this key into every ConfigMap that it ships. */
+export const exampleKey = '_example';
 
 /**
  * Reads the data of Tekton Chains' ConfigMap `chains-config`. No key is passed over in silence: what can't be

@@ -64,3 +64,11 @@ export function listenAddress(): z.ZodString {
     .max(262)
     .regex(/^(?:[\w.-]*|\[[\da-f:]+\]):\d{1,5}$/, 'must be HOST:PORT or :PORT');
 }
+
+/** A registry as image references name it, or `*` for every one that is not listed. */
+export function registryHost(): z.ZodString {
+  return z
+    .string()
+    .max(255)
+    .regex(/^(?:\*|[\w.-]+(?::\d{1,5})?|\[[\da-f:]+\](?::\d{1,5})?)$/, 'must be HOST, HOST:PORT or *');
+}

@@ -1,6 +1,9 @@
-import { readChainsConfig } from './chains-config.ts';
-import type { ChainsFinding } from './chains-config-reading.ts';
+import type { AppError } from '../model/errors.ts';
+import { exampleKey, readChainsConfig } from './chains-config.ts';
+import type { ChainsFinding, ChainsReading } from './chains-config-reading.ts';
 import { readEnvironment } from './environment.ts';
+import { leavesTagsOut, logContradictions, withChosenServices } from './log-rules.ts';
+import type { Contradiction } from './log-rules.ts';
 import { settingsObjectSchema } from './settings-object.ts';
 import { settingsSchema } from './settings-schema.ts';
 import type { Settings, SettingsInput } from './settings-schema.ts';
@@ -29,12 +32,25 @@ export interface SettingsNotice {
   readonly message: string;
 }
 
+/** What became of one key of `chains-config`. */
+export interface ChainsKeyOutcome {
+  readonly key: string;
+  /**
+   * `implied`: the key is absent, and Chains' default counts; `overridden`: a stronger source decides; `ignored`: without
+   * effect here.
+   */
+  readonly verdict: 'honoured' | 'implied' | 'overridden' | 'ignored';
+  readonly message?: string;
+}
+
 /** Settings in force, where they came from, and what to tell about them. */
 export interface ResolvedSettings {
   readonly settings: Settings;
   /** Source by dotted path as in `spec`; what is not in it has its default. */
   readonly origins: ReadonlyMap<string, SettingsSource>;
   readonly notices: readonly SettingsNotice[];
+  /** Every key that the ConfigMap has, and those whose absence counts. */
+  readonly chainsKeys: readonly ChainsKeyOutcome[];
 }
 
 interface Layer {
@@ -70,6 +86,7 @@ export function resolveSettings(sources: SettingsSources): ResolvedSettings {
     settings,
     origins: new Map(layers.flatMap(({ source, input }) => leafPaths(input).map((path) => [path, source]))),
     notices: [...chainsNotices(chains.findings, stronger), ...weaknesses(settings, layers)],
+    chainsKeys: chainsOutcomes(chains, stronger, Object.keys(sources.chainsConfig ?? {})),
   };
 }
 
@@ -132,40 +149,56 @@ function chainsNotices(
     }));
 }
 
+function chainsOutcomes(
+  { names, findings }: Pick<ChainsReading, 'names' | 'findings'>,
+  stronger: readonly Layer[],
+  keys: readonly string[],
+): readonly ChainsKeyOutcome[] {
+  const found = new Map(findings.map((finding) => [finding.key, finding]));
+  const paths = new Map([...names].map(([path, key]) => [key, path]));
+  const implied = findings.filter(({ verdict }) => verdict === 'implied').map(({ key }) => key);
+  return [...new Set([...keys.filter((key) => key !== exampleKey), ...implied])].map((key) => {
+    const finding = found.get(key);
+    const text = finding === undefined ? {} : { message: finding.message };
+    const isDecidedElsewhere = isDecided(stronger, paths.get(key) ?? finding?.path);
+    if (isDecidedElsewhere || finding?.verdict === 'refused') return { key, verdict: 'overridden', ...text };
+    return { key, verdict: finding?.verdict ?? 'honoured', ...text };
+  });
+}
+
 /** The merged settings, or faults that only show when all sources are put together. */
 function finish(layers: readonly Layer[]): Settings {
   const merged = mergeTrees(layers.map(({ input }) => input));
+  const from = (path: string): SettingsSource => sourceOf(layers, path);
+  const refuse = (faults: readonly Contradiction[]): AppError =>
+    settingsInvalid(faults.map(({ path, value, rule }) => ({ source: from(path), name: path, value, rule })));
   const parsed = settingsSchema.safeParse(merged);
-  const faults = parsed.success
-    ? contradictions(parsed.data)
-    : listIssues(parsed.error, merged).map(({ path, value, rule }) => ({
-        path: path.join('.'),
-        value,
-        rule,
-      }));
-  if (!parsed.success || faults.length > 0) {
-    throw settingsInvalid(
-      faults.map(({ path, value, rule }) => ({ source: sourceOf(layers, path), name: path, value, rule })),
-    );
+  if (!parsed.success) {
+    const issues = listIssues(parsed.error, merged);
+    throw refuse(issues.map(({ path, value, rule }) => ({ path: path.join('.'), value, rule })));
   }
-  return deepFreeze(parsed.data);
+  const settings = withChosenServices(parsed.data, from);
+  const faults = [...contradictions(settings), ...logContradictions(settings, from)];
+  if (faults.length > 0) throw refuse(faults);
+  return deepFreeze(settings);
 }
 
 function sourceOf(layers: readonly Layer[], path: string): SettingsSource {
   return layers.findLast(({ input }) => speaksOf(input, path))?.source ?? 'default';
 }
 
-function contradictions(
-  settings: Settings,
-): readonly { readonly path: string; readonly value: unknown; readonly rule: string }[] {
-  const { controller, registries, storage } = settings;
-  const faults = [];
+function contradictions(settings: Settings): readonly Contradiction[] {
+  const { controller, records, registries, storage } = settings;
+  const faults: Contradiction[] = [];
   if (controller.retry.baseMs > controller.retry.maxMs) {
     faults.push({
       path: 'controller.retry',
       value: controller.retry,
       rule: 'base must not be longer than max',
     });
+  }
+  if (records.minAgeMs > records.maxAgeMs) {
+    faults.push({ path: 'records', value: records, rule: 'minAge must not be longer than maxAge' });
   }
   if (!storage.layouts.tags && !storage.layouts.referrers) {
     faults.push({
@@ -182,10 +215,8 @@ function contradictions(
   return faults;
 }
 
-function weaknesses(
-  { signer, log, registries }: Settings,
-  layers: readonly Layer[],
-): readonly SettingsNotice[] {
+function weaknesses(settings: Settings, layers: readonly Layer[]): readonly SettingsNotice[] {
+  const { signer, log, registries } = settings;
   const notices: SettingsNotice[] = [];
   const warn = (name: string, message: string): void => {
     notices.push({ level: 'warning', source: sourceOf(layers, name), name, message });
@@ -196,6 +227,9 @@ function weaknesses(
       'log.enabled',
       'keyless signatures without log entries cannot be verified once the certificate has expired',
     );
+  }
+  if (leavesTagsOut(settings)) {
+    warn('storage.layouts.tags', "cosign's tags are left out: they cannot hold entries of Rekor v2");
   }
   for (const { host } of registries.filter(({ insecure }) => insecure)) {
     warn('registries', `${host === '*' ? 'every registry' : host} is spoken to without TLS checks`);

@@ -1,13 +1,21 @@
 import { z } from 'zod';
 import { address, duration, filePath, namespaceName, objectName, repositoryName } from './field-schemas.ts';
+import { logSchema, signingConfigSchema, timestampAuthoritiesSchema } from './log-schema.ts';
+import { policiesSchema } from './policies-schema.ts';
+import { provenanceFormats } from './provenance-formats.ts';
+import { recordsSchema } from './records-schema.ts';
+import { registrySchema } from './registry-schema.ts';
+import { kyvernoSchema } from './kyverno-schema.ts';
 import { sbomDefaults } from './sbom-defaults.ts';
+import { exceptionsSchema } from './exceptions-schema.ts';
+import { scanSchema } from './scan-schema.ts';
 import { telemetrySchema } from './telemetry-schema.ts';
 import { webhookSchema } from './webhook-schema.ts';
 
 const provenance = z.strictObject({
   enabled: z.boolean().default(true).describe('Whether a provenance attestation is made for each run.'),
   format: z
-    .enum(['slsa/v1', 'in-toto'])
+    .enum(provenanceFormats)
     .default('slsa/v1')
     .describe("Format, by Tekton Chains' names: slsa/v1 and in-toto both mean SLSA provenance v0.2."),
   builderId: z
@@ -31,6 +39,11 @@ const signature = z.strictObject({
   enabled: z.boolean().default(true).describe('Whether each image itself is signed.'),
 });
 
+const accountRef = z.strictObject({
+  namespace: namespaceName().describe('Namespace of the ServiceAccount.'),
+  name: objectName().describe('Name of the ServiceAccount.'),
+});
+
 const fulcio = z.strictObject({
   url: address().prefault('https://fulcio.sigstore.dev').describe('Address of the certificate authority.'),
   identityTokenFile: filePath()
@@ -43,6 +56,11 @@ const fulcio = z.strictObject({
     .optional()
     .describe(
       'Issuer that the identity token must name; a token of another issuer never leaves the controller.',
+    ),
+  serviceAccount: accountRef
+    .optional()
+    .describe(
+      'ServiceAccount that the certificates are for: its token is requested from the API server, and no file is read. Absent: the one that the controller runs as.',
     ),
 });
 
@@ -80,15 +98,6 @@ const signer = z.strictObject({
   key: key.prefault({}).describe('For type key: where the private key lies.'),
 });
 
-const log = z.strictObject({
-  enabled: z
-    .boolean()
-    .default(true)
-    .describe('Whether each signature gets an entry in the transparency log.'),
-  url: address().prefault('https://rekor.sigstore.dev').describe('Address of the transparency log.'),
-  version: z.enum(['v1']).default('v1').describe('API of the transparency log.'),
-});
-
 const trustedRoot = z.strictObject({
   file: filePath()
     .optional()
@@ -117,25 +126,6 @@ const storage = z.strictObject({
     .optional()
     .describe("One repository HOST/PATH for all signature and attestation tags instead of each image's own."),
 });
-
-const registry = z
-  .strictObject({
-    host: z
-      .string()
-      .max(255)
-      .regex(/^(?:\*|[\w.-]+(?::\d{1,5})?|\[[\da-f:]+\](?::\d{1,5})?)$/, 'must be HOST, HOST:PORT or *')
-      .describe('HOST or HOST:PORT as in image references; * stands for every registry that is not listed.'),
-    caFile: filePath()
-      .optional()
-      .describe(
-        'PEM file with certificate authorities that are trusted for this registry, besides those of the system.',
-      ),
-    insecure: z
-      .boolean()
-      .default(false)
-      .describe('Plain HTTP allowed and certificates not checked. For tests only.'),
-  })
-  .describe('How one registry is spoken to.');
 
 const sbom = z.strictObject({
   enabled: z.boolean().default(true).describe('Whether a CycloneDX SBOM attestation is made for each image.'),
@@ -223,17 +213,26 @@ export const settingsSchema = z.strictObject({
   provenance: provenance.prefault({}).describe('What is stated about how a run built its images.'),
   signature: signature.prefault({}).describe('Signatures of images.'),
   signer: signer.prefault({}).describe('Who signs.'),
-  log: log.prefault({}).describe('The transparency log.'),
+  log: logSchema.prefault({}).describe('The transparency log.'),
+  timestampAuthorities: timestampAuthoritiesSchema,
+  signingConfig: signingConfigSchema
+    .prefault({})
+    .describe('A signing configuration of Sigstore, which tells what services to sign with.'),
   trustedRoot: trustedRoot.prefault({}).describe('What the answers of Fulcio and Rekor are checked against.'),
   storage: storage.prefault({}).describe('Where signatures and attestations go.'),
   registries: z
-    .array(registry)
+    .array(registrySchema)
     .max(100)
     .default([])
     .describe('How registries are spoken to, one item per host.'),
   sbom: sbom.prefault({}).describe('Bills of materials.'),
+  policies: policiesSchema.prefault({}).describe('What SigningPolicies of namespaces may say.'),
+  records: recordsSchema.prefault({}).describe('How long SigningRecords are kept.'),
   controller: controller.prefault({}).describe('How runs are worked off.'),
   webhook: webhookSchema.prefault({}).describe('How images are judged at admission.'),
+  scan: scanSchema.prefault({}).describe('How what already runs is judged again.'),
+  exceptions: exceptionsSchema.prefault({}).describe('Exceptions from policies, by ImagePolicyException.'),
+  kyverno: kyvernoSchema.prefault({}).describe('Policies for a cluster that enforces with Kyverno.'),
   telemetry: telemetrySchema.prefault({}).describe('Logs, metrics and health.'),
 });
 

@@ -2,7 +2,7 @@
 export type Tree = Record<string, unknown>;
 
 // A key is named by a file or by a Secret: a stronger source that names one replaces the other whole.
-const wholes: ReadonlySet<string> = new Set(['signer.key']);
+const wholes: ReadonlySet<string> = new Set(['signer.key', 'signer.fulcio.serviceAccount']);
 
 /** True for an object that is no array. */
 function isTree(value: unknown): value is Tree {

@@ -36,10 +36,43 @@ const maxFaultLength = 4096;
 // A label value holds 63 characters, a run's name up to 253; a longer one is in spec only.
 const maxLabelLength = 63;
 
-/** The Kubernetes object of `record`: named by the run's UID, labelled with the run's name. */
+// etcd takes 1.5 MiB, the object's frame and managed fields included; a record of one image takes some 3 KiB.
+const maxSpecBytes = 1024 * 1024;
+
+/**
+ * `spec` within what etcd takes: of very many artifacts only the first destination of each is noted, since the registry
+ * tells of the others. Throws ERR_SIGNING_RECORD_SIZE.
+ */
+function withinBounds(spec: SigningRecordObject['spec'], object: string): SigningRecordObject['spec'] {
+  if (bytesOf(spec) <= maxSpecBytes) return spec;
+  const short = {
+    ...spec,
+    artifacts: spec.artifacts.map((artifact) => ({
+      ...artifact,
+      destinations: artifact.destinations.slice(0, 1),
+    })),
+  };
+  if (bytesOf(short) <= maxSpecBytes) return short;
+  throw new AppError(
+    'ERR_SIGNING_RECORD_SIZE',
+    `the record of ${object} would be larger than ${maxSpecBytes} bytes: ${spec.artifacts.length} artifacts`,
+    {
+      kind: 'permanent',
+      object,
+      remedy: 'Let one run build fewer images, and give them shorter names.',
+    },
+  );
+}
+
+function bytesOf(value: unknown): number {
+  return Buffer.byteLength(JSON.stringify(value));
+}
+
+/** The Kubernetes object of `record`: named by the run's UID, labelled with the run's name. Throws ERR_SIGNING_RECORD_SIZE. */
 export function toRecordObject(record: SigningRecord): SigningRecordObject {
   const { namespace, uid, version, fault, ...rest } = record;
-  const spec = fault === undefined ? rest : { ...rest, fault: fault.slice(0, maxFaultLength) };
+  const whole = fault === undefined ? rest : { ...rest, fault: fault.slice(0, maxFaultLength) };
+  const spec = withinBounds(whole, `${namespace}/${rest.run.name}`);
   return {
     apiVersion,
     kind: 'SigningRecord',
@@ -83,6 +116,16 @@ export function fromRecordObject(object: unknown, where: string): SigningRecord 
   };
 }
 
-function toArtifact({ entry, ...rest }: SigningRecordSpec['artifacts'][number]): RecordedArtifact {
-  return entry === undefined ? rest : { ...rest, entry };
+function toArtifact({
+  entry,
+  furtherEntries,
+  signedDigest,
+  ...rest
+}: SigningRecordSpec['artifacts'][number]): RecordedArtifact {
+  return {
+    ...rest,
+    ...(signedDigest === undefined ? {} : { signedDigest }),
+    ...(entry === undefined ? {} : { entry }),
+    ...(furtherEntries === undefined ? {} : { furtherEntries }),
+  };
 }

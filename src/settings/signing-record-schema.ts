@@ -35,6 +35,11 @@ const artifact = z
       .describe('The layout that it was signed for; shared by both for attestations.'),
     subject: z.string().max(2048).describe('NAME@DIGEST of the first subject.'),
     payloadDigest: digest().describe('SHA-256 of the signed payload, noted before it is signed.'),
+    signedDigest: digest()
+      .optional()
+      .describe(
+        'SHA-256 of the bytes under the signature where they are not the payload itself; what Rekor v2 logs.',
+      ),
     keyFingerprints: z
       .array(
         z
@@ -46,6 +51,7 @@ const artifact = z
       .max(100)
       .describe('Every key that may have signed it, oldest first.'),
     entry: entry.optional().describe('Where the transparency log took it.'),
+    furtherEntries: z.array(entry).max(31).optional().describe('Where further transparency logs took it.'),
     destinations: z.array(destination).max(600).describe('Where it was stored so far.'),
   })
   .describe('Intent and progress for one artifact.');

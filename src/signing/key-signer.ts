@@ -59,7 +59,7 @@ function toSigningKey(privateKey: KeyObject): SigningKey {
   return {
     material: { kind: 'public-key', spkiDer },
     fingerprint: fingerprintOf(spkiDer),
-    sign: (data) => signWith(privateKey, data),
+    sign: (data, options) => signWith(privateKey, data, options),
   };
 }
 

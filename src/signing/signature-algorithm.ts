@@ -1,6 +1,7 @@
-import { sign, verify } from 'node:crypto';
+import { constants, sign, verify } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { AppError } from '../model/errors.ts';
+import type { SignOptions } from '../model/signature.ts';
 
 /**
  * The hash that cosign signs with for a key (sigstore `GetDefaultPublicKeyDetails`): the curve's own for ECDSA,
@@ -30,11 +31,23 @@ export function hashFor(key: KeyObject): 'sha256' | 'sha384' | 'sha512' | undefi
 /** A hash under a signature. */
 export type SignatureHash = 'sha224' | 'sha256' | 'sha384' | 'sha512';
 
-/** Signature of `data` as cosign makes it with this kind of key; computed off the main thread. */
-export function signWith(privateKey: KeyObject, data: Uint8Array): Promise<Uint8Array> {
-  const algorithm = hashFor(privateKey) ?? null;
+/**
+ * Signature of `data` as cosign makes it with this kind of key, or as the options want it. Computed off the main thread.
+ */
+export function signWith(
+  privateKey: KeyObject,
+  data: Uint8Array,
+  { hash, padding }: SignOptions = {},
+): Promise<Uint8Array> {
+  const own = hashFor(privateKey);
+  const algorithm = own === undefined ? null : (hash ?? own);
   return new Promise((resolve, reject) => {
-    sign(algorithm, data, privateKey, (error, signature) => {
+    const pss = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST };
+    const key = {
+      key: privateKey,
+      ...(padding === 'pss' && privateKey.asymmetricKeyType === 'rsa' ? pss : {}),
+    };
+    sign(algorithm, data, key, (error, signature) => {
       if (error === null) resolve(signature);
       else reject(error);
     });

@@ -6,6 +6,7 @@ import { toTrustMaterial } from '@sigstore/verify';
 import type { TrustMaterial } from '@sigstore/verify';
 import { z } from 'zod';
 import { AppError, messageOf } from '../model/errors.ts';
+import { forSigstoreVerify } from './log-identity.ts';
 
 /** The authorities and logs that are trusted: a parsed and checked `trusted_root.json` (protobuf-specs, trustroot.proto). */
 export interface TrustRoot {
@@ -23,6 +24,20 @@ export interface TrustedLogKey {
   readonly publicKey: KeyObject;
 }
 
+/** Trusts nobody: what a bare key signed, without any witness, needs no more. */
+export const noTrust: TrustRoot = {
+  material: {
+    certificateAuthorities: [],
+    timestampAuthorities: [],
+    tlogs: [],
+    ctlogs: [],
+    publicKey: () => {
+      throw new AppError('ERR_TRUST_ROOT', 'no trust root is given', { kind: 'permanent' });
+    },
+  },
+  version: 'none',
+};
+
 const maxBytes = 4 * 1024 * 1024;
 const maxAuthorities = 100;
 const maxChain = 16;
@@ -31,17 +46,21 @@ const base64 = z
   .base64()
   .min(1)
   .max(64 * 1024);
-const publicKey = z.object({ rawBytes: base64, keyDetails: z.string().min(1) });
-const log = z.object({ baseUrl: z.string().min(1).max(1024), publicKey, logId: z.object({ keyId: base64 }) });
-const authority = z.object({
-  certChain: z.object({
+const publicKey = z.looseObject({ rawBytes: base64, keyDetails: z.string().min(1) });
+const log = z.looseObject({
+  baseUrl: z.string().min(1).max(1024),
+  publicKey,
+  logId: z.looseObject({ keyId: base64 }),
+});
+const authority = z.looseObject({
+  certChain: z.looseObject({
     certificates: z
-      .array(z.object({ rawBytes: base64 }))
+      .array(z.looseObject({ rawBytes: base64 }))
       .min(1)
       .max(maxChain),
   }),
 });
-const document = z.object({
+const document = z.looseObject({
   mediaType: z
     .string()
     .regex(/^application\/vnd\.dev\.sigstore\.trustedroot(?:\+json;version=0\.[12]|\.v0\.[12]\+json)$/),
@@ -59,8 +78,8 @@ export function parseTrustRoot(text: string, object = 'the trust root'): TrustRo
   if (text.length > maxBytes) throw refuse(object, 'it is too large');
   try {
     const json: unknown = JSON.parse(text);
-    document.parse(json);
-    const material = toTrustMaterial(TrustedRoot.fromJSON(json));
+    const checked = document.parse(json);
+    const material = toTrustMaterial(TrustedRoot.fromJSON(readable(checked)));
     return { material, version: hash('sha256', text, 'hex') };
   } catch (error) {
     throw refuse(object, error instanceof z.ZodError ? firstIssue(error) : messageOf(error), error);
@@ -82,13 +101,25 @@ export async function loadTrustRoot(
   return parseTrustRoot(text, path);
 }
 
-/** The keys of all transparency logs in the trust root. */
-export function logKeysOf({ material }: TrustRoot): readonly TrustedLogKey[] {
-  return material.tlogs.map(({ logID, baseURL, publicKey: key }) => ({
+/** The keys of all transparency logs in the trust root, or of those whose validity includes `at`. */
+export function logKeysOf({ material }: TrustRoot, at?: Date): readonly TrustedLogKey[] {
+  const logs = material.tlogs.filter(
+    ({ validFor }) => at === undefined || (validFor.start <= at && at <= validFor.end),
+  );
+  return logs.map(({ logID, baseURL, publicKey: key }) => ({
     logId: logID.toString('hex'),
     baseUrl: baseURL,
     publicKey: key,
   }));
+}
+
+/** With the keys of logs as @sigstore/verify reads them. */
+function readable(root: z.output<typeof document>): z.output<typeof document> {
+  const withReadableKey = (one: z.output<typeof log>): z.output<typeof log> => ({
+    ...one,
+    publicKey: { ...one.publicKey, ...forSigstoreVerify(one.publicKey) },
+  });
+  return { ...root, tlogs: root.tlogs.map(withReadableKey), ctlogs: root.ctlogs.map(withReadableKey) };
 }
 
 function firstIssue(error: z.ZodError): string {

@@ -105,7 +105,7 @@ export function verifyByCertificate(
   evidence: Evidence | EvidenceMaterial,
   demands: VerificationDemands,
 ): VerifiedEvidence & { readonly signer: Extract<VerifiedSigner, { kind: 'certificate' }> } {
-  const material = toMaterial(evidence);
+  const material = toMaterial(evidence, demands);
   const { issuers, requireSct, trustRoot, certificates = new CertificateMemory() } = demands;
   // Only Fulcio writes an OpenID issuer; the authority of an organisation may not.
   const leaf = certificates.parse(certificateOf(material), { issuerIsOptional: issuers !== undefined });
@@ -133,7 +133,7 @@ function verifyByKey(
   demands: VerificationDemands,
 ): VerifiedEvidence {
   const { publicKey } = key;
-  const material = toMaterial(evidence);
+  const material = toMaterial(evidence, demands);
   requireSignature(material, key);
   const witnesses = readWitnesses(material, demands);
   for (const entry of witnesses.entries) requireEntryOfSigner(entry, { publicKey });
@@ -151,8 +151,27 @@ interface Witnesses {
   readonly times: readonly Date[];
 }
 
-function toMaterial(evidence: Evidence | EvidenceMaterial): EvidenceMaterial {
-  return 'layout' in evidence ? readEvidence(evidence) : evidence;
+function toMaterial(
+  evidence: Evidence | EvidenceMaterial,
+  { trustRoot }: Pick<VerificationDemands, 'trustRoot'>,
+): EvidenceMaterial {
+  return withKnownLogs('layout' in evidence ? readEvidence(evidence) : evidence, trustRoot);
+}
+
+/**
+ * Without entries of logs that the trust root does not hold, as sigstore-go leaves them aside: who signs may log to more logs
+ * than who verifies trusts. If none is known they stay, and fail.
+ */
+function withKnownLogs(evidence: EvidenceMaterial, { material: { tlogs } }: TrustRoot): EvidenceMaterial {
+  const { bundle } = evidence;
+  const { verificationMaterial } = bundle;
+  const all: TransparencyLogEntry[] = verificationMaterial.tlogEntries;
+  const known = all.filter(({ logId }) => tlogs.some(({ logID }) => logID.equals(logId.keyId)));
+  if (known.length === 0 || known.length === all.length) return evidence;
+  return {
+    ...evidence,
+    bundle: { ...bundle, verificationMaterial: { ...verificationMaterial, tlogEntries: known } },
+  };
 }
 
 function certificateOf({ bundle }: EvidenceMaterial): Uint8Array {

@@ -23,17 +23,19 @@ export interface LayerEvidence {
   readonly material: VerificationMaterial;
   /** The log entry, with its signed entry timestamp: so the layer verifies offline. */
   readonly entry?: TransparencyLogEntry;
+  /** RFC 3161, DER: the whole response. */
+  readonly timestamp?: Uint8Array;
   /** Of the statement in an `.att` layer. */
   readonly predicateType?: string;
 }
 
 /**
  * The annotations of one layer as cosign 3.1.3 writes them (pkg/oci/static): signature, certificate and chain (PEM; none
- * for a bare key), the log entry with its signed entry timestamp, and the predicate type on attestations.
+ * for a bare key), the log entry with its signed entry timestamp, an RFC 3161 timestamp, and the predicate type.
  * Throws ERR_COSIGN_ENTRY if the entry has no signed entry timestamp or log id.
  */
 export function encodeCosignAnnotations(evidence: LayerEvidence): Readonly<Record<string, string>> {
-  const { signature, material, entry, predicateType } = evidence;
+  const { signature, material, entry, timestamp, predicateType } = evidence;
   return {
     [keys.signature]: signature === undefined ? '' : Buffer.from(signature).toString('base64'),
     ...(material.kind === 'certificate'
@@ -46,6 +48,13 @@ export function encodeCosignAnnotations(evidence: LayerEvidence): Readonly<Recor
         }
       : {}),
     ...(entry === undefined ? {} : { [keys.bundle]: encodeCosignEntry(entry) }),
+    ...(timestamp === undefined
+      ? {}
+      : {
+          [keys.timestamp]: JSON.stringify({
+            SignedRFC3161Timestamp: Buffer.from(timestamp).toString('base64'),
+          }),
+        }),
     ...(predicateType === undefined ? {} : { [keys.predicateType]: predicateType }),
   };
 }

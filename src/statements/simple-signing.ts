@@ -17,17 +17,23 @@ export interface SimpleSigning {
   readonly optional: Readonly<Record<string, JsonValue>>;
 }
 
-/** The payload of an image signature, byte by byte as cosign writes it without annotations. */
+/** The payload of an image signature, byte by byte as cosign writes it: annotations, if there are any, sorted by name. */
 export function encodeSimpleSigning(image: {
   readonly dockerReference: string;
   readonly digest: Digest;
+  readonly optional?: Readonly<Record<string, string>> | undefined;
 }): Buffer {
   const critical = {
     identity: { 'docker-reference': image.dockerReference },
     image: { 'docker-manifest-digest': image.digest },
     type: signatureType,
   };
-  return Buffer.from(JSON.stringify({ critical, optional: null }));
+  return Buffer.from(JSON.stringify({ critical, optional: sorted(image.optional) }));
+}
+
+function sorted(optional: Readonly<Record<string, string>> = {}): object | null {
+  const entries = Object.entries(optional).sort(([a], [b]) => (a < b ? -1 : 1));
+  return entries.length === 0 ? null : Object.fromEntries(entries);
 }
 
 const payloadShape = z.object({

@@ -1,6 +1,7 @@
 import { AppError } from '../model/errors.ts';
 import { splitDigest } from '../model/digest.ts';
 import type { Digest } from '../model/digest.ts';
+import { findBase64 } from '../statements/base64.ts';
 
 /** One signed payload that is to lie on the run itself. */
 export interface RunPayload {
@@ -47,6 +48,15 @@ export function runAnnotations(
   const total = sizeOf(kept) + sizeOf(Object.entries(annotations));
   if (total > maxAnnotationBytes) throw tooLarge(total, maxAnnotationBytes, 'annotations');
   return annotations;
+}
+
+/** The signature that lies on a run under this key, by Chains or by us; undefined if there is none that can be read. */
+export function findRunSignature(
+  annotations: Readonly<Record<string, string>>,
+  shortKey: string,
+): Uint8Array | undefined {
+  const text = annotations[`chains.tekton.dev/signature-${shortKey}`];
+  return text === undefined ? undefined : findBase64(text);
 }
 
 function annotationsOf(item: RunPayload): Readonly<Record<string, string>> {

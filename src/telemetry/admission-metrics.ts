@@ -2,6 +2,10 @@ import { Gauge, Histogram } from 'prom-client';
 import type { Registry } from 'prom-client';
 import { boundedLabel, counter, openRegistry, operationMetrics, readGauge } from './operation-metrics.ts';
 import type { MetricsPage, OperationMetrics } from './operation-metrics.ts';
+import { settingsMetrics } from './settings-metrics.ts';
+import type { SettingsMetrics } from './settings-metrics.ts';
+import { scanMetrics } from './scan-metrics.ts';
+import type { ScanMetrics } from './scan-metrics.ts';
 
 /** What became of an image at the door, by one policy. */
 export type DecisionOutcome = 'admitted' | 'warned' | 'denied';
@@ -26,6 +30,8 @@ export interface AdmissionMetrics {
     readonly outcome: DecisionOutcome;
     readonly reason: string;
   }): void;
+  /** An exception let an image off a policy; policies as in `decisionMade`. */
+  exceptionUsed(policy: string): void;
   reviewTook(kind: ReviewKind, outcome: ReviewOutcome, seconds: number): void;
   cacheAsked(cache: AdmissionCache, result: CacheResult): void;
   /** `read` is called at each scrape and gives the number of policies, undefined until all are known. */
@@ -44,23 +50,33 @@ const maxReasons = 200;
 /** Metrics of the webhook on a registry of their own. All names are in docs/observability.md. */
 export function createAdmissionMetrics(options: {
   readonly version: string;
-}): AdmissionMetrics & OperationMetrics & MetricsPage {
+}): AdmissionMetrics & ScanMetrics & OperationMetrics & SettingsMetrics & MetricsPage {
   const { registry, page } = openRegistry(options);
   return {
     ...operationMetrics(registry),
+    ...settingsMetrics(registry),
     ...decisionMetrics(registry),
     ...cacheMetrics(registry),
     ...stateMetrics(registry),
+    ...scanMetrics(registry),
     ...page,
   };
 }
 
-function decisionMetrics(registry: Registry): Pick<AdmissionMetrics, 'decisionMade' | 'reviewTook'> {
+function decisionMetrics(
+  registry: Registry,
+): Pick<AdmissionMetrics, 'decisionMade' | 'exceptionUsed' | 'reviewTook'> {
   const decisions = counter(
     registry,
     'admission_decisions_total',
     'Images judged, by policy, outcome and what decided.',
     ['policy', 'outcome', 'reason'],
+  );
+  const exceptions = counter(
+    registry,
+    'admission_exceptions_total',
+    'Images that an exception let off a policy.',
+    ['policy'],
   );
   const reviews = new Histogram({
     name: 'chainwright_admission_review_duration_seconds',
@@ -74,6 +90,9 @@ function decisionMetrics(registry: Registry): Pick<AdmissionMetrics, 'decisionMa
   return {
     decisionMade: ({ policy, outcome, reason }) => {
       decisions.inc({ policy: policyLabel(policy), outcome, reason: reasonLabel(reason) });
+    },
+    exceptionUsed: (policy) => {
+      exceptions.inc({ policy: policyLabel(policy) });
     },
     reviewTook: (kind, outcome, seconds) => {
       reviews.observe({ kind, outcome }, seconds);

@@ -1,15 +1,35 @@
 import { Histogram } from 'prom-client';
 import type { Registry } from 'prom-client';
 import type { ArtifactKind, RecordedDestination } from '../model/signing-record.ts';
-import { counter, openRegistry, operationMetrics } from './operation-metrics.ts';
+import { counter, openRegistry, operationMetrics, readGauge } from './operation-metrics.ts';
 import type { MetricsPage, OperationMetrics } from './operation-metrics.ts';
+import { settingsMetrics } from './settings-metrics.ts';
+import type { SettingsMetrics } from './settings-metrics.ts';
 
 /** How one pass over a run ended. */
 export type RunOutcome = 'signed' | 'nothing-to-sign' | 'skipped' | 'retried' | 'failed';
-/** What takes time while a run is signed; `run` is one whole pass. */
-export type Stage = 'certificate' | 'log-append' | 'push' | 'subject-check' | 'run';
+/** What takes time while a run is signed: `queue-wait` comes before a pass, `run` is one whole pass, `sbom` a part of `subject-check`. */
+export type Stage =
+  | 'queue-wait'
+  | 'subject-check'
+  | 'sbom'
+  | 'certificate'
+  | 'sign'
+  | 'record'
+  | 'log-append'
+  | 'push'
+  | 'mark'
+  | 'run';
+
+/** Completed runs that are not settled yet. */
+export interface Backlog {
+  readonly runs: number;
+  /** Since the completion of the oldest of them; 0 where there is none. */
+  readonly oldestAgeSeconds: number;
+}
+
 /** What the parts report; labels come from closed sets, never from names of images, runs or namespaces. */
-export interface Metrics extends OperationMetrics {
+export interface Metrics extends OperationMetrics, SettingsMetrics {
   runReconciled(outcome: RunOutcome): void;
   /** Seconds from the run's completion to its being marked as signed. */
   runSigned(latencySeconds: number): void;
@@ -18,6 +38,11 @@ export interface Metrics extends OperationMetrics {
   pushed(layout: RecordedDestination['layout'], kind: ArtifactKind): void;
   stageTook(stage: Stage, seconds: number): void;
   certificateUsed(source: 'issued' | 'reused'): void;
+  recordsPruned(count: number): void;
+  /** `read` is called at each scrape. */
+  watchShares(read: () => { readonly held: number; readonly replicas: number }): void;
+  /** `read` is called at each scrape. */
+  watchBacklog(read: () => Backlog): void;
 }
 
 const stageBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -31,6 +56,8 @@ export function createMetrics(options: { readonly version: string }): Metrics & 
     ...operationMetrics(registry),
     ...runMetrics(registry),
     ...artifactMetrics(registry),
+    ...settingsMetrics(registry),
+    ...shareMetrics(registry),
     ...page,
   };
 }
@@ -65,9 +92,27 @@ function runMetrics(registry: Registry): Pick<Metrics, 'runReconciled' | 'runSig
   };
 }
 
+function shareMetrics(registry: Registry): Pick<Metrics, 'watchShares' | 'watchBacklog'> {
+  return {
+    watchShares: (read) => {
+      readGauge(registry, 'shares_held', 'Shares of the runs that this replica holds.', () => read().held);
+      readGauge(registry, 'replicas', 'Replicas that this one knows to be alive.', () => read().replicas);
+    },
+    watchBacklog: (read) => {
+      readGauge(registry, 'backlog_runs', 'Completed runs that are not settled yet.', () => read().runs);
+      readGauge(
+        registry,
+        'backlog_age_seconds',
+        'Since the completion of the oldest run that is not settled yet.',
+        () => read().oldestAgeSeconds,
+      );
+    },
+  };
+}
+
 function artifactMetrics(
   registry: Registry,
-): Pick<Metrics, 'artifactSigned' | 'logEntryAppended' | 'pushed' | 'certificateUsed'> {
+): Pick<Metrics, 'artifactSigned' | 'logEntryAppended' | 'pushed' | 'certificateUsed' | 'recordsPruned'> {
   const signed = counter(registry, 'artifacts_signed_total', 'Artifacts signed, by kind.', ['kind']);
   const entries = counter(
     registry,
@@ -85,7 +130,11 @@ function artifactMetrics(
     'Signatures by whether their certificate was new.',
     ['source'],
   );
+  const pruned = counter(registry, 'records_pruned_total', 'SigningRecords deleted after their time.', []);
   return {
+    recordsPruned: (count) => {
+      pruned.inc(count);
+    },
     artifactSigned: (kind) => {
       signed.inc({ kind });
     },

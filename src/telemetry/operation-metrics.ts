@@ -12,6 +12,8 @@ export type WatchedResource =
   | 'secrets'
   | 'clusterimagepolicies'
   | 'trustroots'
+  | 'logmonitors'
+  | 'signingrecords'
   | 'mutatingwebhookconfigurations'
   | 'validatingwebhookconfigurations';
 

@@ -43,6 +43,9 @@ const call = { entries: 'api/v1/log/entries', key: 'api/v1/log/publicKey', searc
 /** Rekor v1: entries of kind `dsse` and `hashedrekord`, version 0.0.1, each answer verified before it is believed. */
 export class RekorV1Client implements TransparencyLog {
   readonly url: string;
+  /** Of `dsse` entries; `hashedrekord` wants the hash that fits the curve. */
+  readonly envelopeHash = 'sha256';
+  readonly tellsTime = true;
   readonly #options: RekorV1Options;
   #pinned: LogKey | undefined;
 

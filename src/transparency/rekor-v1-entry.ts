@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { AppError } from '../model/errors.ts';
 import { parseEnvelope } from '../statements/dsse.ts';
 import { badAnswer } from './log-http.ts';
+import type { ListedEntry } from './log-reader.ts';
 import type { LogProposal } from './transparency-log.ts';
 
 const hex = z.string().regex(/^(?:[0-9a-f]{2})+$/);
@@ -124,17 +125,6 @@ function toEntry(answer: z.infer<typeof entryShape>): TransparencyLogEntry {
     },
     canonicalizedBody,
   };
-}
-
-/** An entry in a list that Rekor v1 gives, unverified. */
-export interface ListedEntry {
-  readonly uuid: string;
-  /** Index over all shards. */
-  readonly logIndex: number;
-  /** Canonical JSON: what the leaf of the tree is made of. */
-  readonly body: Buffer;
-  /** Seconds since the epoch; no part of the leaf. */
-  readonly integratedTime: number;
 }
 
 /** The entries in an answer of Rekor v1's `entries/retrieve`, in its order; unverified. Throws ERR_LOG_ANSWER. */

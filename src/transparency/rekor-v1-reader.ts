@@ -10,23 +10,14 @@ import { verifyInclusion } from './entry-verification.ts';
 import { badAnswer, callLog, refusal } from './log-http.ts';
 import type { LogAnswer, LogCall, LogHttpOptions } from './log-http.ts';
 import type { LogKey } from './log-key.ts';
+import type { ListedEntry, LogReader, LogShard } from './log-reader.ts';
 import { hashLeaf } from './merkle-proof.ts';
 import { parseEntryAnswer, parseEntryList } from './rekor-v1-entry.ts';
-import type { ListedEntry } from './rekor-v1-entry.ts';
 
 /** What a {@link RekorV1Reader} needs. */
 export interface RekorV1ReaderOptions extends LogHttpOptions {
   /** Keys that the log's shards may sign with, from the trust root. */
   readonly keys: readonly LogKey[];
-}
-
-/** One of the trees that a Rekor v1 is made of; all but the last one have stopped growing. */
-export interface LogShard {
-  readonly treeId: string;
-  /** Index over all shards of its first entry. */
-  readonly firstIndex: number;
-  /** Verified. */
-  readonly checkpoint: Checkpoint;
 }
 
 interface CallOptions {
@@ -51,8 +42,10 @@ const logShape = z.object({
 const proofShape = z.object({ hashes: z.array(z.string().regex(/^[0-9a-f]{64}$/)).max(maxProofHashes) });
 
 /** Reads all of a Rekor v1: its trees, the proofs between their states, and the entries in their order. */
-export class RekorV1Reader {
+export class RekorV1Reader implements LogReader {
   readonly url: string;
+  readonly entriesPerStep = 1000;
+  readonly entriesPerAudit = 100;
   readonly #options: RekorV1ReaderOptions;
 
   constructor(options: RekorV1ReaderOptions) {
@@ -60,10 +53,6 @@ export class RekorV1Reader {
     this.url = options.url;
   }
 
-  /**
-   * The log's trees, oldest first, each with a checkpoint that a trusted key signed. Errors: ERR_LOG_UNREACHABLE,
-   * ERR_LOG_UNAVAILABLE, ERR_LOG_ANSWER, ERR_LOG_CHECKPOINT.
-   */
   async shards({ signal }: CallOptions): Promise<readonly LogShard[]> {
     const answer = await this.#call({ method: 'GET', path: 'api/v1/log', signal });
     const log = parse(logShape, answer);
@@ -79,10 +68,6 @@ export class RekorV1Reader {
     });
   }
 
-  /**
-   * Has the log prove that the newer state of a tree begins with the older one. Errors: ERR_LOG_CONSISTENCY,
-   * ERR_LOG_UNREACHABLE, ERR_LOG_UNAVAILABLE, ERR_LOG_REFUSED, ERR_LOG_ANSWER.
-   */
   async proveConsistency(
     treeId: string,
     [older, newer]: readonly [TreeHead, TreeHead],
@@ -103,11 +88,6 @@ export class RekorV1Reader {
     );
   }
 
-  /**
-   * `count` entries from the index `first` on, which counts over all shards; in order, and as the log gives them: the
-   * caller shows with their leaf hashes that they are in the tree. Errors: ERR_LOG_ENTRY_MISSING,
-   * ERR_LOG_UNREACHABLE, ERR_LOG_UNAVAILABLE, ERR_LOG_ANSWER.
-   */
   async readEntries(first: number, count: number, { signal }: CallOptions): Promise<readonly ListedEntry[]> {
     const failing = new AbortController();
     const either = AbortSignal.any([signal, failing.signal]);
@@ -130,10 +110,7 @@ export class RekorV1Reader {
     return read.flat();
   }
 
-  /**
-   * The range of all entries of a shard before that index of the shard, by the inclusion proof of the entry before it.
-   * Errors: as `readEntries`, and ERR_LOG_INCLUSION_PROOF, ERR_LOG_CHECKPOINT.
-   */
+  /** By the inclusion proof of the entry before that index. */
   async rangeUpTo(shard: LogShard, index: number, { signal }: CallOptions): Promise<CompactRange> {
     if (index === 0) return emptyRange;
     const path = `api/v1/log/entries?logIndex=${shard.firstIndex + index - 1}`;

@@ -35,6 +35,7 @@ const answerShape = z.object({
  */
 export class RekorV2Client implements TransparencyLog {
   readonly url: string;
+  readonly tellsTime = false;
   readonly #options: RekorV2Options;
 
   constructor(options: RekorV2Options) {

@@ -36,8 +36,9 @@ export interface HashEntry {
 export function toHashEntry(proposal: LogProposal): HashEntry {
   const { verifier, kind } = toVerifier(proposal.verifierPem);
   if (proposal.kind === 'hashedrekord') {
-    if (kind.hash !== 'sha256') throw refuse('a SHA-256 digest does not fit to the key');
-    const digest = Buffer.from(proposal.payloadSha256, 'hex');
+    const { algorithm, hex } = proposal.digest ?? { algorithm: 'sha256', hex: proposal.payloadSha256 };
+    if (kind.hash !== algorithm) throw refuse(`a digest of ${algorithm} does not fit to the key`);
+    const digest = Buffer.from(hex, 'hex');
     return { digest, signature: Buffer.from(proposal.signature), verifier };
   }
   const { payload, payloadType, signatures } = parseEnvelope(Buffer.from(proposal.envelope));

@@ -6,6 +6,8 @@ import type { LogHttpOptions } from './log-http.ts';
 
 /** An RFC 3161 timestamp authority. */
 export interface TimestampAuthority {
+  /** The full address that takes queries. */
+  readonly url: string;
   /**
    * A timestamp over `signature`: the whole TimeStampResp, DER, for this digest and this request. Who signed it is
    * verified with the evidence. Errors: ERR_LOG_UNREACHABLE, ERR_LOG_UNAVAILABLE (passing), ERR_LOG_REFUSED,
@@ -23,6 +25,7 @@ const grantedStatuses = [0n, 1n];
 /** A client of the authority at `url`, the full address that takes queries (RFC 3161 section 3.4). */
 export function createTimestampClient(options: LogHttpOptions): TimestampAuthority {
   return {
+    url: options.url,
     stamp: async (signature, { signal }) => {
       const digest = hash('sha256', signature, 'buffer');
       const nonce = makeNonce();

@@ -34,6 +34,13 @@ export interface LoggedEntry {
 export interface TransparencyLog {
   /** Base URL. */
   readonly url: string;
+  /** The one hash under an envelope's signature that it takes, whatever curve the key is of; absent: the key's own. */
+  readonly envelopeHash?: 'sha256';
+  /**
+   * True if it vouches for the time at which it takes an entry, as Rekor v1 does with its signed entry timestamp: then an
+   * entry proves nothing once the certificate has expired, and cosign's tags can hold it.
+   */
+  readonly tellsTime: boolean;
   /**
    * Logs a signature, or gives the entry that the log already has for it; the answer is verified before it is
    * believed. Errors: ERR_LOG_UNREACHABLE and ERR_LOG_UNAVAILABLE (passing), ERR_LOG_REFUSED, ERR_LOG_ANSWER,

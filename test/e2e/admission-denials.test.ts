@@ -14,11 +14,11 @@ describe('what the runbook’s policy keeps out at the API server', () => {
 
   before(async () => {
     scene = await openAdmissionScene('denials');
-  }).timeout(90_000);
+  });
 
   after(async () => {
     await scene[Symbol.asyncDispose]();
-  }).timeout(60_000);
+  });
 
   const refusalOf = async ({ ref }: PushedImage): Promise<string> => {
     const { refusal } = await scene.createPod(ref);
@@ -40,7 +40,7 @@ describe('what the runbook’s policy keeps out at the API server', () => {
       const message = await refusalOf(await scene.made(options));
       const named = message.match(/[\w-]+ (?:missing|invalid)(?= \(|;|$)/g) ?? [];
       expect([...new Set(named)]).to.deep.equal(failing);
-    }).timeout(30_000);
+    });
   }
 
   it('is an image with provenance of another builder, with path and both values', async () => {
@@ -50,7 +50,7 @@ describe('what the runbook’s policy keeps out at the API server', () => {
       .and.include('predicate.builder.id')
       .and.include('https://tekton.golems.internal/chains/')
       .and.include('https://somebody.example/builder');
-  }).timeout(30_000);
+  });
 
   it('is an image that somebody else signed, with the expected and the found identity', async () => {
     const account = { namespace: scene.enforced, name: 'default' };
@@ -59,7 +59,7 @@ describe('what the runbook’s policy keeps out at the API server', () => {
       .to.include('signature invalid')
       .and.include('serviceaccounts/default')
       .and.include('serviceaccounts/tekton-chains-controller');
-  }).timeout(30_000);
+  });
 
   it('is an image signed by the word of another issuer, with the expected and the found one', async () => {
     const image = await pushImage(scene.registry, `${scene.repository}/issuer`);
@@ -74,7 +74,7 @@ describe('what the runbook’s policy keeps out at the API server', () => {
       .to.include(policy.metadata.name)
       .and.include('https://issuer.example')
       .and.include('https://kubernetes.golems.internal');
-  }).timeout(30_000);
+  });
 
   it('is an image whose attestation was changed after it was signed', async () => {
     const image = await scene.built('tampered');
@@ -84,7 +84,7 @@ describe('what the runbook’s policy keeps out at the API server', () => {
     expect(message)
       .to.include('slsa-provenance invalid')
       .and.match(/signature (?:does|is)|verif/i);
-  }).timeout(30_000);
+  });
 
   it('is an image that wears the evidence of another one', async () => {
     const image = await scene.built('worn');
@@ -92,7 +92,7 @@ describe('what the runbook’s policy keeps out at the API server', () => {
     await moveEvidence(scene.registry, image, other);
     const message = await refusalOf(other);
     expect(message).to.include('signature invalid').and.include('about another image');
-  }).timeout(30_000);
+  });
 
   it('is an image signed with a certificate that is long over, which no log saw', async () => {
     const image = await pushImage(scene.registry, `${scene.repository}/expired`);
@@ -112,5 +112,5 @@ describe('what the runbook’s policy keeps out at the API server', () => {
       .and.match(/log|witness/i)
       .and.include('signature invalid');
     expect(message).to.match(/expired|no entry|not logged|log entry/i);
-  }).timeout(30_000);
+  });
 });

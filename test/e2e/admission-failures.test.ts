@@ -12,18 +12,18 @@ interface Policy extends KubeObject {
   };
 }
 
-describe('when something at the door is broken', () => {
+describe('when something at the door is broken', function () {
   let scene: AdmissionScene;
   let good: PushedImage;
 
   before(async () => {
     scene = await openAdmissionScene('failures');
     good = await scene.built('good');
-  }).timeout(90_000);
+  });
 
   after(async () => {
     await scene[Symbol.asyncDispose]();
-  }).timeout(60_000);
+  });
 
   const policyWith = (name: string, policy: object): object => ({
     apiVersion: 'policy.sigstore.dev/v1alpha1',
@@ -42,7 +42,7 @@ describe('when something at the door is broken', () => {
         if (refusal === undefined) return true;
         throw new Error(refusal.message);
       },
-      { what, timeoutMs: 15_000 },
+      { what, timeoutMs: 60_000 },
     );
   };
 
@@ -61,7 +61,7 @@ describe('when something at the door is broken', () => {
     });
     await expectAdmitted('the image being admitted by the mended policy');
     await scene.removePolicy(name);
-  }).timeout(40_000);
+  });
 
   it('a policy whose CUE does not compile is refused when it is applied', async () => {
     const name = `uncompilable-${scene.enforced}`;
@@ -99,5 +99,5 @@ describe('when something at the door is broken', () => {
     await expectAdmitted('the image being admitted after the restart');
     const unsigned = await scene.push();
     expect((await scene.createPod(unsigned.ref)).refusal?.message).to.include('signature missing');
-  }).timeout(60_000);
+  });
 });

@@ -4,7 +4,7 @@ import { deploymentOf, openAdmissionScene } from '../support/admission-scene.ts'
 import type { PushedImage } from '../support/images.ts';
 import type { KubeObject, WriteOutcome } from '../support/kube-api.ts';
 
-describe('objects that live in an enforced namespace', () => {
+describe('objects that live in an enforced namespace', function () {
   let scene: AdmissionScene;
   let good: PushedImage;
   let unsigned: PushedImage;
@@ -13,11 +13,11 @@ describe('objects that live in an enforced namespace', () => {
     scene = await openAdmissionScene('objects');
     good = await scene.built('good');
     unsigned = await scene.push();
-  }).timeout(90_000);
+  });
 
   after(async () => {
     await scene[Symbol.asyncDispose]();
-  }).timeout(60_000);
+  });
 
   const pods = (name = ''): string => `/api/v1/namespaces/${scene.enforced}/pods/${name}`;
   const deployments = (name = ''): string => `/apis/apps/v1/namespaces/${scene.enforced}/deployments/${name}`;
@@ -54,7 +54,7 @@ describe('objects that live in an enforced namespace', () => {
     expect((await patch(`${deployments('withdrawn')}/scale`, { spec: { replicas: 0 } })).refusal).to.equal(
       undefined,
     );
-  }).timeout(30_000);
+  });
 
   it('are not scaled down under cover of another image', async () => {
     await createDeployment('swapped', good.ref);

@@ -5,6 +5,8 @@ import { openScene } from '../support/scene.ts';
 import type { Scene } from '../support/scene.ts';
 import { createCompletedRun, imageResults, waitForMarks, waitUntilSigned } from '../support/task-runs.ts';
 
+const withinMs = 60_000;
+
 describe('registry credentials', () => {
   let scene: Scene;
   let namespace: string;
@@ -17,7 +19,7 @@ describe('registry credentials', () => {
     const settings = { controller: { retry: { base: '500ms', max: '2s' } } };
     await scene.controller([namespace], { settings, env: { DOCKER_CONFIG: '/nonexistent' } });
     image = await pushImage(scene.registry, `${scene.stack.registry}/credentials`);
-  }).timeout(60_000);
+  });
 
   after(async () => {
     await scene[Symbol.asyncDispose]();
@@ -47,15 +49,15 @@ describe('registry credentials', () => {
     await createSecret('robot-pull', scene.stack.robot);
     await createAccount('with-pull-secret', { imagePullSecrets: [{ name: 'robot-pull' }] });
     await createRun('pull', 'with-pull-secret');
-    await waitUntilSigned(scene.api, { namespace, name: 'pull' });
-  }).timeout(30_000);
+    await waitUntilSigned(scene.api, { namespace, name: 'pull' }, withinMs);
+  });
 
   it("of a robot account come from the secrets of the run's ServiceAccount", async () => {
     await createSecret('robot-secret', scene.stack.robot);
     await createAccount('with-secret', { secrets: [{ name: 'robot-secret' }] });
     await createRun('secret', 'with-secret');
-    await waitUntilSigned(scene.api, { namespace, name: 'secret' });
-  }).timeout(30_000);
+    await waitUntilSigned(scene.api, { namespace, name: 'secret' }, withinMs);
+  });
 
   it('that are missing give a clear error, and the run is signed by itself once the Secret is there', async () => {
     await createAccount('waiting', { imagePullSecrets: [{ name: 'robot-later' }] });
@@ -63,15 +65,16 @@ describe('registry credentials', () => {
     const run = { namespace, name: 'late' };
     const delayed = await waitForMarks(scene.api, run, ({ error }) => error !== undefined, {
       what: 'its error',
+      timeoutMs: withinMs,
     });
     expect(delayed.error).to.match(/^ERR_REGISTRY_\w+: /);
     expect(delayed.error).to.include(image.repository);
     expect(delayed.signed).to.be.undefined;
     await createSecret('robot-later', scene.stack.robot);
     // What a ServiceAccount holds is remembered for half a minute.
-    const signed = await waitUntilSigned(scene.api, run, 45_000);
+    const signed = await waitUntilSigned(scene.api, run, 30_000 + withinMs);
     expect(signed.error).to.be.undefined;
-  }).timeout(80_000);
+  });
 
   it('that may only read give a clear error, not a failure', async () => {
     await createSecret('reader', scene.stack.reader);
@@ -80,8 +83,9 @@ describe('registry credentials', () => {
     const run = { namespace, name: 'reading' };
     const delayed = await waitForMarks(scene.api, run, ({ error }) => error !== undefined, {
       what: 'its error',
+      timeoutMs: withinMs,
     });
     expect(delayed.error).to.match(/^ERR_REGISTRY_\w+: /);
     expect(delayed.signed).to.be.undefined;
-  }).timeout(30_000);
+  });
 });

@@ -24,7 +24,7 @@ describe('an image index', () => {
       await waitUntilSigned(scene.api, { namespace, name });
       indexes.push(index);
     }
-  }).timeout(60_000);
+  });
 
   after(async () => {
     await scene[Symbol.asyncDispose]();
@@ -47,10 +47,11 @@ describe('an image index', () => {
         }
       }
     }
-  }).timeout(60_000);
+  });
 
   it('is found in the log by the digest of a platform manifest', async () => {
     const [index] = indexes;
-    for (const digest of index?.platforms ?? []) expect(await scene.judges.search(digest)).to.not.be.empty;
+    for (const digest of index?.platforms ?? [])
+      expect(await scene.judges.searchUntilFound(digest)).to.not.be.empty;
   });
 });

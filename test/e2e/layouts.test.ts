@@ -42,7 +42,7 @@ describe('layouts in the registry', () => {
           await createCompletedRun(scene.api, { ...run, results: imageResults(image) });
           images.set(name, { image, marks: await waitUntilSigned(scene.api, run) });
         }
-      }).timeout(60_000);
+      });
 
       for (const registry of Object.keys(registries)) {
         it(`leaves exactly that in ${registry}, and cosign verifies it offline`, async () => {
@@ -82,7 +82,7 @@ describe('layouts in the registry', () => {
     // cosign 3.1.3 prints neither for a bundle, not even for one of its own making.
     const bundles = await scene.judges.verify(image.ref);
     expect(bundles.stdout).to.include('"optional":{}');
-  }).timeout(60_000);
+  });
 });
 
 interface PrintedSignature {

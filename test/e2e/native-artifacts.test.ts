@@ -34,7 +34,7 @@ describe("Tekton's own artifacts", () => {
     };
     await createCompletedRun(scene.api, { namespace, name: 'native', results: [], artifacts });
     await waitUntilSigned(scene.api, { namespace, name: 'native' });
-  }).timeout(60_000);
+  });
 
   after(async () => {
     await scene[Symbol.asyncDispose]();

@@ -19,7 +19,7 @@ describe('evidence that somebody else planted on the image beforehand', () => {
     const { stack, judges } = scene;
     somebody = new CosignSigner({ stack, judges, account: { namespace, name: 'default' } });
     await scene.controller([namespace]);
-  }).timeout(60_000);
+  });
 
   after(async () => {
     await scene[Symbol.asyncDispose]();
@@ -56,7 +56,7 @@ describe('evidence that somebody else planted on the image beforehand', () => {
         }
         await expectVerified(image, []);
         await expectVerified(image, ['--new-bundle-format=false']);
-      }).timeout(60_000);
+      });
     }
   }
 });

@@ -54,7 +54,7 @@ describe('SBOM attestations', () => {
   before(async () => {
     scene = await openScene();
     validate = await createBomValidator();
-  }).timeout(30_000);
+  });
 
   after(async () => {
     await scene[Symbol.asyncDispose]();
@@ -73,7 +73,7 @@ describe('SBOM attestations', () => {
     more: readonly RunResult[] = [],
   ): Promise<void> => {
     await createCompletedRun(scene.api, { namespace, name, results: [...imageResults(image), ...more] });
-    await waitUntilSigned(scene.api, { namespace, name }, 40_000);
+    await waitUntilSigned(scene.api, { namespace, name });
   };
 
   for (const [registry, key] of Object.entries(registries)) {
@@ -86,7 +86,7 @@ describe('SBOM attestations', () => {
         await scene.controller([namespace]);
         image = await pushCatalogued(scene.registry, `${scene.stack[key]}/sbom-app`, run);
         await sign(namespace, 'first', image);
-      }).timeout(90_000);
+      });
 
       it('satisfy cosign verify-attestation --type cyclonedx with a valid BOM of what is installed', async () => {
         const [statement, ...others] = await verify(image.ref, 'cyclonedx');
@@ -105,7 +105,7 @@ describe('SBOM attestations', () => {
         expect(earlier).to.have.length(2);
         await sign(namespace, 'second', image);
         expect(await sboms()).to.deep.equal(earlier);
-      }).timeout(60_000);
+      });
 
       it('are found at an image index and at each of its platforms', async () => {
         const index = await pushCataloguedIndex(scene.registry, `${scene.stack[key]}/sbom-index`, run);
@@ -120,7 +120,7 @@ describe('SBOM attestations', () => {
         }
         expect(atIndex).not.to.be.empty;
         for (const statement of atIndex) expect(purlsOf(statement)).to.deep.equal(cataloguedPurls);
-      }).timeout(90_000);
+      });
     });
   }
 
@@ -130,7 +130,7 @@ describe('SBOM attestations', () => {
     before(async () => {
       namespace = await scene.namespace('claims');
       await scene.controller([namespace], { settings: { sbom: { builderClaims: 'attest' } } });
-    }).timeout(60_000);
+    });
 
     it('are attested separately, marked as a claim, when a result names the blob', async () => {
       const image = await pushCatalogued(scene.registry, `${scene.stack.registry}/sbom-claim`, run);
@@ -153,7 +153,7 @@ describe('SBOM attestations', () => {
         'chainwright:claim:location': location,
         'chainwright:claim:digest': sha256(document),
       });
-    }).timeout(60_000);
+    });
 
     it('are attested as a claim when cosign attach sbom put them under the tag', async () => {
       const image = await pushCatalogued(scene.registry, `${scene.stack.registry}/sbom-claim`, `${run}-tag`);
@@ -169,7 +169,7 @@ describe('SBOM attestations', () => {
       expect(claims.map(({ predicate }) => predicate.metadata?.properties?.[1]?.value)).to.deep.equal([
         'tag',
       ]);
-    }).timeout(60_000);
+    });
 
     it('are attested as SPDX when an SPDX document refers to the image', async () => {
       const image = await pushCatalogued(scene.registry, `${scene.stack.registryReferrers}/sbom-claim`, run);
@@ -179,7 +179,7 @@ describe('SBOM attestations', () => {
       expect(others).to.deep.equal([]);
       expect(claim?.predicate.annotations?.[0]?.comment).to.include('chainwright:claim=builder');
       expect(await verify(image.ref, 'cyclonedx')).to.have.length(1);
-    }).timeout(60_000);
+    });
 
     it('are refused with a clear error when they are about another image', async () => {
       const image = await pushCatalogued(
@@ -199,13 +199,13 @@ describe('SBOM attestations', () => {
         scene.api,
         { namespace, name: 'mismatch' },
         ({ error: found }) => found !== undefined,
-        { what: 'being refused', timeoutMs: 40_000 },
+        { what: 'being refused' },
       );
       expect(error).to.match(/^ERR_SBOM_CLAIM_SUBJECT: /);
       expect(
         await verify(image.ref, 'cyclonedx'),
         'what we observed is attested all the same',
       ).to.have.length(1);
-    }).timeout(60_000);
+    });
   });
 });

@@ -15,12 +15,15 @@ import { trustRootObject, trustRootsPath } from './trust-root.ts';
 import { waitFor } from './waiting.ts';
 import { createConfigurations, removeLeftConfigurations, testSelector } from './webhook-configurations.ts';
 import { WebhookProcess } from './webhook-process.ts';
+import type { WebhookOptions } from './webhook-process.ts';
 
 /** A cluster that enforces the runbook's policy, for tests of one file. */
 export interface AdmissionScene extends Scene {
   readonly webhook: WebhookProcess;
   /** Name of the policy in force. */
   readonly policy: string;
+  /** Name of the TrustRoot that counts where a policy names none. */
+  readonly trustRoot: string;
   /** Labels of policies that are checked when they are applied. */
   readonly checked: Readonly<Record<string, string>>;
   /** A namespace labelled `sigstore-policy: enforce`. */
@@ -33,6 +36,8 @@ export interface AdmissionScene extends Scene {
   readonly built: (name: string) => Promise<PushedImage>;
   /** An image with evidence that cosign made. */
   readonly made: (options: MakeOptions) => Promise<PushedImage>;
+  /** Starts one more replica of the webhook, which nobody asks about Pods. */
+  readonly anotherWebhook: () => Promise<WebhookProcess>;
   /** Creates a policy of the test's own and waits until the webhook judges by it; it goes with the scene. */
   readonly applyPolicy: (policy: unknown) => Promise<KubeObject>;
   /** Deletes such a policy, and waits until the webhook knows. */
@@ -53,6 +58,12 @@ export interface PodImages {
 /** How a scene is furnished. */
 export interface SceneOptions {
   readonly settings?: SettingsInput;
+  /** Where the webhook's settings come from; a file if absent. */
+  readonly source?: 'file' | 'object';
+  /** Laid over them, given the namespace that is going to be enforced. */
+  readonly settingsFor?: (enforced: string) => SettingsInput;
+  /** Of the webhook's process, besides the usual. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Applies the runbook's file as it is, for all images of golem-trust; else the same policy for the scene's own. */
   readonly asWritten?: boolean;
 }
@@ -92,7 +103,14 @@ async function applyScenePolicy(
 async function furnish(
   scene: Scene,
   parts: AsyncDisposableStack,
-  { name, settings = {}, asWritten = false }: SceneOptions & { readonly name: string },
+  {
+    name,
+    settings = {},
+    settingsFor,
+    source = 'file',
+    env = {},
+    asWritten = false,
+  }: SceneOptions & { readonly name: string },
 ): Promise<AdmissionScene> {
   const { stack, api, registry } = scene;
   const repository = `${stack.registry}/${name}`;
@@ -101,15 +119,14 @@ async function furnish(
   parts.defer(() => api.delete(`${trustRootsPath}/${name}`));
   const policyName = await applyScenePolicy(scene, { name, repository, asWritten });
   parts.defer(() => api.delete(`${policiesPath}/${policyName}`));
-  const webhook = parts.use(
-    await WebhookProcess.start({
-      ...{ stack, api, webhookName: name, certificate: 'kept' },
-      settings: { ...settings, trustedRoot: { trustRootRef: name } },
-    }),
-  );
+  const enforced = await scene.namespace('production');
+  const webhookOptions: WebhookOptions = {
+    ...{ stack, api, webhookName: name, certificate: 'kept', source, env },
+    settings: { ...settings, ...settingsFor?.(enforced), trustedRoot: { trustRootRef: name } },
+  };
+  const webhook = parts.use(await WebhookProcess.start(webhookOptions));
   const builds = await scene.namespace('builds');
   await scene.controller([builds]);
-  const enforced = await scene.namespace('production');
   await api.mergePatch(`/api/v1/namespaces/${enforced}`, { metadata: { labels: testSelector(name) } });
   await kubectl(['label', 'namespace', enforced, 'sigstore-policy=enforce']);
   parts.use(await createConfigurations(api, { name, origin: webhook.origin }));
@@ -126,6 +143,7 @@ async function furnish(
     ...{
       webhook,
       policy: policyName,
+      trustRoot: name,
       checked: testSelector(name),
       enforced,
       repository,
@@ -133,6 +151,7 @@ async function furnish(
       push,
       createPod,
     },
+    anotherWebhook: () => WebhookProcess.start({ ...webhookOptions, beside: webhook }),
     built: async (run) => {
       const image = await push();
       await createCompletedRun(api, { namespace: builds, name: run, results: imageResults(image) });
@@ -150,7 +169,7 @@ async function furnish(
       parts.defer(() => api.delete(path));
       return waitFor(async () => judged(await api.get<Judged>(path)), {
         what: `${metadata.name} being judged by`,
-        timeoutMs: 15_000,
+        timeoutMs: 60_000,
       });
     },
     removePolicy: async (policy) => {
@@ -159,7 +178,7 @@ async function furnish(
         async () => ((await api.find(`${policiesPath}/${policy}`)) === undefined ? true : undefined),
         {
           what: `${policy} being gone`,
-          timeoutMs: 15_000,
+          timeoutMs: 60_000,
         },
       );
     },
@@ -187,7 +206,7 @@ async function untilEnforced(
       const { refusal } = await createPod({ image: unsigned, dryRun: true });
       return refusal?.message.includes(policy) === true ? true : undefined;
     },
-    { what: 'the policy being enforced', timeoutMs: 20_000 },
+    { what: 'the policy being enforced', timeoutMs: 60_000 },
   );
 }
 

@@ -11,6 +11,21 @@ export interface AttachedEvidence {
   readonly payload: Buffer;
   /** Annotations of the layer (tag layout) or of the bundle's manifest. */
   readonly annotations: Readonly<Record<string, string>>;
+  /** Who vouches for it, of a bundle. */
+  readonly witnesses?: BundleWitnesses;
+}
+
+/** `verificationMaterial` of a bundle, as far as tests read it. */
+export interface BundleWitnesses {
+  readonly tlogEntries?: readonly {
+    readonly logIndex?: string;
+    readonly logId: { readonly keyId: string };
+    readonly kindVersion: { readonly kind: string; readonly version: string };
+    readonly canonicalizedBody: string;
+    readonly inclusionProof?: object;
+    readonly inclusionPromise?: object;
+  }[];
+  readonly timestampVerificationData?: { readonly rfc3161Timestamps?: readonly object[] };
 }
 
 interface Manifest {
@@ -115,9 +130,11 @@ async function bundleOf(
     bundles.map(async (layer) => {
       const bundle = parse(await mustFind(session, repository, layer.digest)) as {
         dsseEnvelope?: Envelope;
+        verificationMaterial?: BundleWitnesses;
       };
+      const witnesses = bundle.verificationMaterial ?? {};
       const payload = bundle.dsseEnvelope === undefined ? Buffer.alloc(0) : payloadOf(bundle.dsseEnvelope);
-      return { layout: 'referrer', kind: kindOf(payload), digest, payload, annotations } as const;
+      return { layout: 'referrer', kind: kindOf(payload), digest, payload, annotations, witnesses } as const;
     }),
   );
 }

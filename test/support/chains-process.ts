@@ -1,11 +1,12 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { builtPath, ensureBuilt } from '../../hack/stack/build/binaries.ts';
 import { identityToken, kubectl } from '../../hack/stack/stack.ts';
 import type { Stack } from '../../hack/stack/stack.ts';
 import { componentNamed } from '../../hack/stack/versions.ts';
-import { writeAccountKubeconfig } from './account-kubeconfig.ts';
+import { controllerAccount, writeAccountKubeconfig } from './account-kubeconfig.ts';
+import type { Account } from './account-kubeconfig.ts';
 import { Child } from './child.ts';
 import { freePort } from './free-port.ts';
 import type { KubeApi } from './kube-api.ts';
@@ -15,13 +16,19 @@ import { readUsage } from './process-usage.ts';
 import { createNamespace, deleteNamespace } from './test-namespace.ts';
 import { waitFor } from './waiting.ts';
 
-/** How the peer is started. */
-export interface ChainsOptions {
+/** How the installed one is started. */
+export interface InstalledChainsOptions {
   readonly stack: Stack;
-  readonly api: KubeApi;
   /** Further flags, such as `--threads-per-controller=32`. */
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Files of the Secret `signing-secrets`, for which Chains looks at one place alone; that takes root. */
+  readonly signingSecrets?: Readonly<Record<string, string>>;
+}
+
+/** How the peer is started. */
+export interface ChainsOptions extends InstalledChainsOptions {
+  readonly api: KubeApi;
 }
 
 const controller = componentNamed('tekton-chains');
@@ -31,39 +38,38 @@ const config = componentNamed('tekton-chains-config');
 export const chainsVersion = controller.version.replace(/^v/, '');
 
 /**
- * The real Tekton Chains controller, from its own release and with its own configuration, in a system namespace of its
- * own. It signs with the runbook's identity through the local Fulcio and Rekor.
+ * The real Tekton Chains controller, from its own release. It signs with the runbook's identity through the local Fulcio
+ * and Rekor.
  */
 export class ChainsProcess implements AsyncDisposable {
-  readonly #api: KubeApi;
-  readonly #namespace: string;
   readonly #folder: string;
   readonly #child: Child;
+  readonly #closing = new AsyncDisposableStack();
 
-  private constructor(api: KubeApi, namespace: string, folder: string, child: Child) {
-    this.#api = api;
-    this.#namespace = namespace;
+  private constructor(folder: string, child: Child) {
     this.#folder = folder;
     this.#child = child;
   }
 
-  /** Starts it and waits until it leads and works. */
+  /** Starts it in a system namespace of its own, with its own configuration, and waits until it leads and works. */
   static async start(options: ChainsOptions): Promise<ChainsProcess> {
     await ensureBuilt([controller, config]);
-    const namespace = await createNamespace(options.api, 'chains-peer');
-    const folder = await mkdtemp(join(tmpdir(), 'chainwright-peer-'));
-    await applyConfiguration(options.stack, namespace, folder);
-    await writeAccountKubeconfig(options.stack, { namespace, name: 'default' }, join(folder, 'kubeconfig'));
-    const child = await Child.start({
-      name: 'Tekton Chains',
-      file: builtPath(controller),
-      args: [...(options.flags ?? [])],
-      env: await environment(options, namespace, folder),
-      logFile: join(options.stack.env['STACK_LOGS'] ?? folder, `${namespace}.log`),
+    const { api, stack } = options;
+    const namespace = await createNamespace(api, 'chains-peer');
+    const folder = await newFolder();
+    await applyConfiguration(stack, namespace, folder);
+    const chains = await ChainsProcess.#launch(options, { namespace, name: 'default' }, folder);
+    chains.#closing.defer(async () => {
+      await kubectl(['delete', 'clusterrolebinding', namespace, '--ignore-not-found']);
+      await deleteNamespace(api, namespace);
     });
-    const chains = new ChainsProcess(options.api, namespace, folder, child);
-    await chains.#waitUntilWorking();
     return chains;
+  }
+
+  /** Starts it as it was installed: in `tekton-chains`, with the `chains-config`, the account and the rights that are there. */
+  static async startInstalled(options: InstalledChainsOptions): Promise<ChainsProcess> {
+    await ensureBuilt([controller]);
+    return ChainsProcess.#launch(options, controllerAccount, await newFolder());
   }
 
   get pid(): number {
@@ -74,10 +80,19 @@ export class ChainsProcess implements AsyncDisposable {
     return readUsage(this.pid);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Ends it as Kubernetes would. */
+  async stop(): Promise<void> {
     await this.#child.stop();
-    await kubectl(['delete', 'clusterrolebinding', this.#namespace, '--ignore-not-found']);
-    await deleteNamespace(this.#api, this.#namespace);
+  }
+
+  /** Kills it in the midst of what it does. */
+  async kill(): Promise<void> {
+    await this.#child.kill();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    await this.#closing.disposeAsync();
     await rm(this.#folder, { recursive: true, force: true });
   }
 
@@ -89,10 +104,35 @@ export class ChainsProcess implements AsyncDisposable {
         const started = (await readFile(this.#child.logFile, 'utf8')).split('"Started workers"').length - 1;
         return started >= 2 ? true : undefined;
       },
-      { what: 'Tekton Chains working', timeoutMs: 60_000 },
+      { what: 'Tekton Chains working', timeoutMs: 180_000 },
     );
     if (!this.#child.isRunning) throw await this.#child.failure('ended at its start');
   }
+
+  static async #launch(
+    options: InstalledChainsOptions,
+    account: Account,
+    folder: string,
+  ): Promise<ChainsProcess> {
+    const { stack, flags = [], signingSecrets } = options;
+    await writeAccountKubeconfig(stack, account, join(folder, 'kubeconfig'));
+    const program = [builtPath(controller), ...flags];
+    const [file = '', ...args] =
+      signingSecrets === undefined ? program : await withSecrets(folder, signingSecrets, program);
+    const child = await Child.start({
+      name: 'Tekton Chains',
+      ...{ file, args },
+      env: await environment(options, account.namespace, folder),
+      logFile: join(stack.env['STACK_LOGS'] ?? folder, `${account.namespace}-${basename(folder)}.log`),
+    });
+    const chains = new ChainsProcess(folder, child);
+    await chains.#waitUntilWorking();
+    return chains;
+  }
+}
+
+function newFolder(): Promise<string> {
+  return mkdtemp(join(tmpdir(), 'chainwright-peer-'));
 }
 
 async function applyConfiguration(stack: Stack, namespace: string, folder: string): Promise<void> {
@@ -129,8 +169,36 @@ async function applyConfiguration(stack: Stack, namespace: string, folder: strin
   await kubectl(['apply', '--server-side', '-f', '-'], JSON.stringify(list));
 }
 
+/** Shows a program the files in `/etc/signing-secrets`, and leaves the machine's `/etc` alone. */
+async function withSecrets(
+  folder: string,
+  secrets: Readonly<Record<string, string>>,
+  program: readonly string[],
+): Promise<readonly string[]> {
+  const [upper, work] = [join(folder, 'etc'), join(folder, 'work')];
+  await mkdir(join(upper, 'signing-secrets'), { recursive: true });
+  await mkdir(work);
+  for (const [name, content] of Object.entries(secrets))
+    await writeFile(join(upper, 'signing-secrets', name), content);
+  // A file that is mounted there itself would be hidden.
+  await copyFile('/etc/hosts', join(upper, 'hosts'));
+  const mount = `mount -t overlay overlay -o 'lowerdir=/etc,upperdir=${upper},workdir=${work}' /etc`;
+  const script = `PATH=/usr/sbin:/usr/bin:/sbin:/bin; ${mount}; exec "$@"`;
+  return [
+    '/usr/bin/unshare',
+    '--mount',
+    '--propagation',
+    'private',
+    '/bin/sh',
+    '-euc',
+    script,
+    'sh',
+    ...program,
+  ];
+}
+
 async function environment(
-  { stack, env }: ChainsOptions,
+  { stack, env }: InstalledChainsOptions,
   namespace: string,
   folder: string,
 ): Promise<Record<string, string>> {

@@ -10,15 +10,20 @@ import { waitFor } from './waiting.ts';
 /** Folder of the project. */
 export const checkout = resolve(import.meta.dirname, '../..');
 
+/** `terminationGracePeriodSeconds` of the Deployments in config/. */
+const graceMs = { controller: 45_000, monitor: 30_000, webhook: 30_000 } as const;
+
 /** What a command of ours is run with. */
 export interface ChainwrightLaunch {
   readonly command: 'controller' | 'monitor' | 'webhook';
+  /** What is started, and its first arguments; `bin/chainwright` of the checkout if absent. */
+  readonly program?: readonly [string, ...string[]];
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly logFile: string;
   /** `HOST:PORT` of `/metrics` and `/readyz`. */
   readonly metricsAddress: string;
-  /** How long it may take to be ready; 30 s if absent. */
+  /** How long it may take to be ready; 120 s if absent. */
   readonly readyWithinMs?: number;
 }
 
@@ -41,11 +46,12 @@ export class ChainwrightProcess {
 
   /** Starts the process, again after it was stopped or killed, and waits until it is ready. */
   async restart(): Promise<void> {
-    const { command, args, env, logFile, readyWithinMs = 30_000 } = this.#launch;
+    const { command, args, env, logFile, readyWithinMs = 120_000 } = this.#launch;
+    const { program: [file, ...first] = [join(checkout, 'bin/chainwright')] } = this.#launch;
     const child = await Child.start({
       name: `chainwright ${command}`,
-      file: join(checkout, 'bin/chainwright'),
-      args: [command, ...args],
+      file,
+      args: [...first, command, ...args],
       env,
       logFile,
     });
@@ -72,7 +78,7 @@ export class ChainwrightProcess {
 
   /** Ends it as Kubernetes would; gives its exit code. */
   async stop(): Promise<number | NodeJS.Signals> {
-    return this.#running().stop();
+    return this.#running().stop(graceMs[this.#launch.command]);
   }
 
   /** Kills it in the midst of what it does. */

@@ -13,7 +13,8 @@ export interface ChildCommand {
   readonly logFile: string;
 }
 
-const graceMs = 15_000;
+// As the kubelet gives a Pod; the webhook alone may take twenty seconds to end in order.
+const graceMs = 30_000;
 
 /** A program under test or a peer, with its output in a file. */
 export class Child {
@@ -52,10 +53,15 @@ export class Child {
     return !this.#isEnded;
   }
 
-  /** Ends it with SIGTERM, after a grace period with SIGKILL; gives its exit code or the signal that ended it. */
-  async stop(): Promise<number | NodeJS.Signals> {
-    if (this.isRunning) this.#process.kill('SIGTERM');
-    const timer = setTimeout(() => this.#process.kill('SIGKILL'), graceMs);
+  /** Its exit code, or the signal that ended it, once it ended. */
+  get ended(): Promise<number | NodeJS.Signals> {
+    return this.#ended;
+  }
+
+  /** Ends it with SIGTERM, or another signal that it wants, after a grace period with SIGKILL; gives its exit code or the signal that ended it. */
+  async stop(waitMs = graceMs, signal: NodeJS.Signals = 'SIGTERM'): Promise<number | NodeJS.Signals> {
+    if (this.isRunning) this.#process.kill(signal);
+    const timer = setTimeout(() => this.#process.kill('SIGKILL'), waitMs);
     const end = await this.#ended;
     clearTimeout(timer);
     return end;

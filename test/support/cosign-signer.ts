@@ -6,8 +6,8 @@ import type { Stack } from '../../hack/stack/stack.ts';
 import type { Account } from './account-kubeconfig.ts';
 import type { Judges } from './judges.ts';
 
-/** Layout that cosign writes. */
-export type CosignLayout = 'tag' | 'referrer';
+/** Layout that cosign writes; `rekor2`: as `referrer`, with Rekor v2 and a timestamp in place of Rekor v1. */
+export type CosignLayout = 'tag' | 'referrer' | 'rekor2';
 
 const predicate = {
   builder: { id: 'https://somebody.example/builder' },
@@ -53,8 +53,9 @@ export class CosignSigner {
   async #flags(layout: CosignLayout): Promise<string[]> {
     const token = await identityToken(this.#account);
     const common = ['--yes', '--identity-token', token, '--trusted-root', this.#stack.trustedRoot];
-    if (layout === 'referrer') {
-      return [...common, '--signing-config', this.#stack.env['STACK_SIGNING_CONFIG'] ?? ''];
+    if (layout !== 'tag') {
+      const config = layout === 'rekor2' ? 'STACK_SIGNING_CONFIG_REKOR2' : 'STACK_SIGNING_CONFIG';
+      return [...common, '--signing-config', this.#stack.env[config] ?? ''];
     }
     const { fulcioUrl, rekorUrl } = this.#stack;
     const services = ['--fulcio-url', fulcioUrl, '--rekor-url', rekorUrl];

@@ -19,6 +19,8 @@ export interface MakeOptions {
   readonly layout?: CosignLayout;
   readonly account?: Account;
   readonly builderId?: string;
+  /** The SBOM; absent: one without components. */
+  readonly sbom?: object;
   /** File with cosign's private key, of password `lab`; absent: keyless. */
   readonly key?: string;
   /** Which log sees it; `rekor2` sees bundles alone, `none` keys alone. */
@@ -40,7 +42,7 @@ export class EvidenceMaker {
     const { kinds = complete, builderId = 'https://tekton.golems.internal/chains/v2' } = options;
     const flags = await this.#flags(options);
     const provenance = { builder: { id: builderId }, buildType: 'lab', invocation: {}, materials: [] };
-    const sbom = { bomFormat: 'CycloneDX', specVersion: '1.6', version: 1, components: [] };
+    const { sbom = { bomFormat: 'CycloneDX', specVersion: '1.6', version: 1, components: [] } } = options;
     // One after the other: cosign appends to a tag without looking who else does.
     if (kinds.includes('signature')) await this.#run(['sign', ...flags, ref]);
     if (kinds.includes('provenance')) await this.#attest(ref, flags, ['slsaprovenance', provenance]);

@@ -28,7 +28,7 @@ export async function openGelfListener(): Promise<GelfListener> {
   return {
     address: `udp://127.0.0.1:${socket.address().port}`,
     waitFor: async (what, isWanted) =>
-      waitFor(() => Promise.resolve(messages.find(isWanted)), { what, timeoutMs: 10_000 }),
+      waitFor(() => Promise.resolve(messages.find(isWanted)), { what, timeoutMs: 60_000 }),
     [Symbol.asyncDispose]: async () => {
       socket.close();
       await once(socket, 'close');

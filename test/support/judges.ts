@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Stack } from '../../hack/stack/stack.ts';
+import { waitFor } from './waiting.ts';
 
 /** What a judge said. */
 export interface Judgement {
@@ -15,6 +16,8 @@ export interface Judgement {
 export interface AskedIdentity {
   readonly identityRegexp?: string;
   readonly issuer?: string;
+  /** A trust root other than the stack's. */
+  readonly trustedRoot?: string;
 }
 
 /** A log entry as `rekor-cli get --format json` prints it. */
@@ -62,11 +65,23 @@ export class Judges implements AsyncDisposable {
     return this.cosign(['verify-attestation', '--type', type, ...flags, ...this.#identity(asked), ref]);
   }
 
-  /** `rekor-cli search --sha`: the UUIDs that it found. */
+  /** `rekor-cli search --sha`: the UUIDs that it found. Throws if it could not ask. */
   async search(digest: string): Promise<readonly string[]> {
-    const { code, stdout } = await this.#rekorCli(['search', '--sha', digest, '--format', 'json']);
-    if (code !== 0) return [];
+    const { code, stdout, stderr } = await this.#rekorCli(['search', '--sha', digest, '--format', 'json']);
+    if (code !== 0 && stderr.includes('no matching entries found')) return [];
+    if (code !== 0) throw new Error(`rekor-cli search --sha ${digest}: ${stderr}`);
     return (JSON.parse(stdout) as { UUIDs: string[] | null }).UUIDs ?? [];
+  }
+
+  /** Searches until as many UUIDs are found: Rekor writes its index after it has answered. */
+  async searchUntilFound(digest: string, count = 1): Promise<readonly string[]> {
+    return waitFor(
+      async () => {
+        const found = await this.search(digest);
+        return found.length >= count ? found : undefined;
+      },
+      { what: `${digest} being in the index of the log`, timeoutMs: 60_000 },
+    );
   }
 
   /** `rekor-cli get --log-index`. Throws if it fails, inclusion proof and signed entry timestamp being part of what it checks. */
@@ -98,14 +113,16 @@ export class Judges implements AsyncDisposable {
     return this.#run('rekor-cli', [...args, '--rekor_server', this.#stack.rekorUrl], {});
   }
 
-  #identity({ identityRegexp = pipelineIdentity, issuer = this.#stack.issuer }: AskedIdentity): string[] {
+  #identity(asked: AskedIdentity): string[] {
+    const { issuer, trustedRoot } = this.#stack;
+    const { identityRegexp = pipelineIdentity } = asked;
     return [
       '--certificate-identity-regexp',
       identityRegexp,
       '--certificate-oidc-issuer',
-      issuer,
+      asked.issuer ?? issuer,
       '--trusted-root',
-      this.#stack.trustedRoot,
+      asked.trustedRoot ?? trustedRoot,
     ];
   }
 

@@ -10,6 +10,10 @@ export type AnswerEdit = (path: string, body: string) => string;
 export class LogFront implements AsyncDisposable {
   /** What is done to each answer. */
   edit: AnswerEdit = (_, body) => body;
+  /** Every call is answered with 503. */
+  isAway = false;
+  /** The time that it tells; absent: the right one. */
+  date: Date | undefined;
   readonly url: string;
   readonly #server: ReturnType<typeof createServer>;
 
@@ -30,6 +34,10 @@ export class LogFront implements AsyncDisposable {
 
   async #pass(logUrl: string, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const path = incoming.url ?? '/';
+    if (this.isAway) {
+      outgoing.writeHead(503).end();
+      return;
+    }
     const sent = Buffer.concat((await incoming.toArray()) as Buffer[]);
     const { statusCode, body } = await request(new URL(path, logUrl), {
       method: incoming.method === 'POST' ? 'POST' : 'GET',
@@ -37,6 +45,7 @@ export class LogFront implements AsyncDisposable {
       body: sent.length === 0 ? null : sent,
     });
     const text = await body.text();
+    if (this.date !== undefined) outgoing.setHeader('date', this.date.toUTCString());
     outgoing.writeHead(statusCode, { 'content-type': 'application/json' }).end(this.edit(path, text));
   }
 

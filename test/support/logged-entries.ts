@@ -2,6 +2,7 @@ import { X509Certificate, createHash } from 'node:crypto';
 import type { RecordedArtifact, SigningRecord } from '../../src/model/signing-record.ts';
 import type { Judges, PrintedEntry } from './judges.ts';
 import type { KubeApi, KubeObject } from './kube-api.ts';
+import { waitFor } from './waiting.ts';
 
 /** What a log entry says about who signed what. */
 export interface LoggedFact {
@@ -34,6 +35,30 @@ export async function findLoggedFacts(
   const uuids = new Set<string>();
   for (const one of searched) for (const uuid of await judges.search(one)) uuids.add(uuid);
   return Promise.all([...uuids].map(async (uuid) => factOf(await judges.getEntryByUuid(uuid))));
+}
+
+/**
+ * Every log entry about an image as soon as so many are found: Rekor answers for an entry before its search index has it.
+ */
+export async function untilLogged(
+  judges: Judges,
+  {
+    digest,
+    artifacts,
+    atLeast,
+  }: {
+    readonly digest: string;
+    readonly artifacts: readonly RecordedArtifact[];
+    readonly atLeast: number;
+  },
+): Promise<readonly LoggedFact[]> {
+  return waitFor(
+    async () => {
+      const facts = await findLoggedFacts(judges, digest, artifacts);
+      return facts.length >= atLeast ? facts : undefined;
+    },
+    { what: `${atLeast} log entries about ${digest}`, timeoutMs: 30_000 },
+  );
 }
 
 /** True if a record says that this payload was going to be signed with this key. */

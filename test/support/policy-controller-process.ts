@@ -110,7 +110,7 @@ export class PolicyControllerProcess implements AsyncDisposable {
           const { data = {} } = await this.#api.get<KubeObject & { data?: Record<string, string> }>(path);
           return key in data ? true : undefined;
         },
-        { what: `policy-controller taking in ${key}`, timeoutMs: 60_000 },
+        { what: `policy-controller taking in ${key}`, timeoutMs: 180_000 },
       );
     }
   }
@@ -140,7 +140,7 @@ export class PolicyControllerProcess implements AsyncDisposable {
         this.#authority = Buffer.from(authority, 'base64').toString('utf8');
         return this.#findReady();
       },
-      { what: 'policy-controller serving', timeoutMs: 60_000 },
+      { what: 'policy-controller serving', timeoutMs: 180_000 },
     );
   }
 

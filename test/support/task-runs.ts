@@ -151,7 +151,7 @@ export async function waitForMarks(
   api: KubeApi,
   run: { readonly namespace: string; readonly name: string },
   isWanted: (marks: RunMarks, object: KubeObject) => boolean,
-  { what, timeoutMs = 20_000 }: { readonly what: string; readonly timeoutMs?: number },
+  { what, timeoutMs = 90_000 }: { readonly what: string; readonly timeoutMs?: number },
 ): Promise<RunMarks> {
   let last: KubeObject | undefined;
   return waitFor(
@@ -173,7 +173,7 @@ export async function waitForMarks(
 export async function waitUntilSigned(
   api: KubeApi,
   run: { readonly namespace: string; readonly name: string },
-  timeoutMs = 20_000,
+  timeoutMs = 90_000,
 ): Promise<RunMarks> {
   return waitForMarks(api, run, ({ signed, logEntries }) => signed === 'true' && logEntries.length > 0, {
     what: 'being signed',

@@ -6,7 +6,11 @@ const collections = [
   '/api/v1/namespaces/NS/secrets',
   '/api/v1/namespaces/NS/configmaps',
   '/api/v1/namespaces/NS/serviceaccounts',
+  '/api/v1/namespaces/NS/pods?gracePeriodSeconds=0',
+  '/apis/apps/v1/namespaces/NS/replicasets',
+  '/apis/apps/v1/namespaces/NS/deployments',
   '/apis/coordination.k8s.io/v1/namespaces/NS/leases',
+  '/apis/chainwright.dev/v1alpha1/namespaces/NS/imagepolicyexceptions',
   '/apis/chainwright.dev/v1alpha1/namespaces/NS/signingrecords',
 ];
 

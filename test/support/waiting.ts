@@ -18,13 +18,16 @@ export async function waitFor<T>(
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   let cause: unknown;
-  while (performance.now() < deadline) {
+  for (;;) {
+    // The last look begins after the deadline: on a busy machine a look may last longer than the whole wait.
+    const isLast = performance.now() >= deadline;
     try {
       const value = await probe();
       if (value !== undefined) return value;
     } catch (error) {
       cause = error;
     }
+    if (isLast) break;
     await sleep(pollMs);
   }
   throw new Error(`${what} did not happen within ${timeoutMs / 1000} s`, { cause });

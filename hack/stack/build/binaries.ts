@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { inCache } from '../paths.ts';
 import { recipeDigest } from '../versions.ts';
-import type { Component } from '../versions.ts';
+import type { Component } from '../component.ts';
 import { compile, modulesFolder } from './compile.ts';
 import { takeLock } from './lock.ts';
 import { showProgress } from './progress.ts';

@@ -2,7 +2,7 @@ import { chmod, cp, mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { run } from '../process/run.ts';
-import type { Component } from '../versions.ts';
+import type { Component } from '../component.ts';
 import type { Go } from './toolchain.ts';
 
 /** The folder of our own go.mod files. */

@@ -53,6 +53,6 @@ export async function setUpCluster(): Promise<void> {
     ['apply', '--server-side', '--force-conflicts', '--field-manager=chainwright-stack', '-f', '-'],
     text,
   );
-  await kubectl(['wait', '--for=condition=Established', '--timeout=30s', 'crd', '--all']);
+  await kubectl(['wait', '--for=condition=Established', '--timeout=180s', 'crd', '--all']);
   await writeFile(stamp, digest);
 }

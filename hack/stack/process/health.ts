@@ -5,7 +5,8 @@ import * as https from 'node:https';
 
 import { inState } from '../paths.ts';
 
-const probeMilliseconds = 2000;
+// Whoever is slow is not ill: a running server that fails its probe is started anew.
+const probeMilliseconds = 15_000;
 
 /** True if a GET of the address is answered with a 2xx status. TLS must be of the stack's own authority. */
 export async function answersHttp(url: string): Promise<boolean> {

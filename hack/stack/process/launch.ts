@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, statSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 
 import { inState } from '../paths.ts';
@@ -21,9 +21,11 @@ export function logFile(server: string): string {
   return inState('logs', `${server}.log`);
 }
 
-/** A digest by which a changed command or configuration is noticed. */
+/** A digest by which a changed command or configuration is noticed, and a program that was built anew. */
 export function commandDigest(command: Command): string {
-  return createHash('sha256').update(JSON.stringify(command)).digest('hex');
+  const program = statSync(command.file, { throwIfNoEntry: false });
+  const identity = JSON.stringify([command, program?.ino, program?.mtimeMs]);
+  return createHash('sha256').update(identity).digest('hex');
 }
 
 /** Starts a server that outlives this script, with its output appended to its log. */

@@ -4,6 +4,9 @@ import { forgetProcess, isAlive, runningProcess } from './identity.ts';
 import type { Identity } from './identity.ts';
 
 const graceMilliseconds = 5000;
+/** Whoever has a signal of its own for this, as PostgreSQL, is worth waiting for: killed, it leaves children behind. */
+const ownSignalGraceMilliseconds = 60_000;
+const killedMilliseconds = 60_000;
 const pollMilliseconds = 20;
 
 function send(identity: Identity, signal: NodeJS.Signals): void {
@@ -31,9 +34,10 @@ export async function stopProcess(server: string, first: NodeJS.Signals = 'SIGTE
     return false;
   }
   send(running, first);
-  if (!(await goneWithin(running, graceMilliseconds))) {
+  const isOwn = first !== 'SIGTERM' && first !== 'SIGKILL';
+  if (!(await goneWithin(running, isOwn ? ownSignalGraceMilliseconds : graceMilliseconds))) {
     send(running, 'SIGKILL');
-    if (!(await goneWithin(running, graceMilliseconds)))
+    if (!(await goneWithin(running, killedMilliseconds)))
       throw new Error(`${server} (pid ${running.pid}) cannot be stopped`);
   }
   await forgetProcess(server);

@@ -5,7 +5,8 @@ import { isAlive, runningProcess } from './identity.ts';
 import { commandDigest, launch, logTail } from './launch.ts';
 import { stopProcess } from './stop.ts';
 
-const startMilliseconds = 60_000;
+// Fifteen servers start at once, on as little as two cores.
+const startMilliseconds = 300_000;
 const pollMilliseconds = 50;
 
 async function failure(server: Server, what: string): Promise<Error> {

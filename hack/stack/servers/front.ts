@@ -11,7 +11,7 @@ async function sources(folder: string): Promise<string> {
 }
 
 /** How one of our own fronts is started: `front.ts` of its folder. A changed source restarts it. */
-export async function frontCommand(folder: 'harbor' | 'rekor2'): Promise<Command> {
+export async function frontCommand(folder: 'harbor' | 'rekor2' | 'node'): Promise<Command> {
   const folders = [folder, 'http'].map((name) => join(stackFolder, name));
   return {
     file: process.execPath,

@@ -1,4 +1,4 @@
-import { hosts, local, ports, urls } from '../addresses.ts';
+import { hosts, local, clusterNetwork, ports, urls } from '../addresses.ts';
 import { builtPath } from '../build/binaries.ts';
 import { credential } from '../certificates.ts';
 import { inState } from '../paths.ts';
@@ -32,12 +32,16 @@ export const kubeApiserver: Server = {
         `--service-account-key-file=${credential('sa.pub')}`,
         // A Pod's default token is then good for Fulcio as well, as the runbook's manual signing has it.
         `--api-audiences=${urls.kubernetes},sigstore`,
-        '--service-cluster-ip-range=10.0.0.0/24',
+        `--service-cluster-ip-range=${clusterNetwork.services}`,
         '--authorization-mode=RBAC',
         '--anonymous-auth=true',
         // There is no other API server, and 127/8 is refused as an endpoint.
         '--endpoint-reconciler-type=none',
         '--allow-privileged=true',
+        // For the logs and terminals of Pods, where there is a node.
+        `--kubelet-client-certificate=${credential('admin.crt')}`,
+        `--kubelet-client-key=${credential('admin.key')}`,
+        '--kubelet-preferred-address-types=InternalIP',
       ],
     }),
   isHealthy: () => answersHttp(`${urls.kubernetes}/readyz`),

@@ -44,7 +44,7 @@ func Compile(source string) (verdict.Policy, verdict.Compiled) {
 		return nil, verdict.Compiled{Fault: faultOf(err)}
 	}
 	made.blind = blindSpots(source)
-	return made, verdict.Compiled{Names: namesOf(made.value)}
+	return made, verdict.Compiled{Names: namesOf(made.value), Outline: outlineOf(source)}
 }
 
 // toolImport finds an import of CUE's packages for network, files and commands. They would not be run here, nor are

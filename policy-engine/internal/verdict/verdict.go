@@ -17,6 +17,8 @@ type Compiled struct {
 	Names []string `json:"names,omitempty"`
 	// Volatile are the built-ins in use whose result differs from call to call, such as the clock.
 	Volatile []string `json:"volatile,omitempty"`
+	// Outline is a CUE policy written down for those who have to say it in another language.
+	Outline *Rule `json:"outline,omitempty"`
 }
 
 // Why a document does not comply.

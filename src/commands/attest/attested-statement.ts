@@ -5,7 +5,7 @@ import { formatRepository } from '../../model/image-reference.ts';
 import type { PinnedImage } from '../../model/image-reference.ts';
 import type { ArtifactKind } from '../../model/signing-record.ts';
 import { resolvePredicateType } from '../../policy/predicate-type.ts';
-import { predicateTypes, statementTypes } from '../../statements/statement.ts';
+import { findSubject, parseStatement, predicateTypes, statementTypes } from '../../statements/statement.ts';
 import type { Statement } from '../../statements/statement.ts';
 import { isJsonObject, parseStrictJson } from '../../statements/strict-json.ts';
 import type { JsonObject } from '../../statements/strict-json.ts';
@@ -29,6 +29,19 @@ export function statementOf(
     subject: [{ name: formatRepository(repository), digest: { [algorithm]: hex } }],
     predicate: predicateType === customType ? customPredicate(predicate, now) : parsePredicate(predicate),
   };
+}
+
+/**
+ * The statement in a file (`--statement`), which must be about the image. Throws ERR_STATEMENT, ERR_USAGE_PREDICATE for one
+ * that is about something else.
+ */
+export function statementIn(bytes: Uint8Array, { digest }: PinnedImage): Statement {
+  const statement = parseStatement(bytes);
+  if (findSubject(statement, digest) !== undefined) return statement;
+  throw new AppError('ERR_USAGE_PREDICATE', `the statement is not about ${digest}`, {
+    kind: 'permanent',
+    remedy: 'Give a statement that has the image’s digest among its subjects.',
+  });
 }
 
 /** How evidence of this type is counted and recorded. */

@@ -21,6 +21,8 @@ export interface SigningFlags {
   readonly fulcioUrl?: string;
   readonly rekorUrl?: string;
   readonly tlogUpload?: string;
+  readonly signingConfig?: string;
+  readonly timestampServerUrl?: string;
   readonly trustedRoot?: string;
   readonly logLevel?: string;
 }
@@ -52,13 +54,15 @@ async function isFile(path: string): Promise<boolean> {
 
 /** What the flags say of settings; absent ones say nothing. Throws ERR_USAGE_BOOLEAN. */
 export function settingsOf(flags: SigningFlags, secrets: GivenSecrets): SettingsInput {
-  const { rekorUrl, tlogUpload, trustedRoot, logLevel } = flags;
+  const { rekorUrl, tlogUpload, trustedRoot, logLevel, signingConfig, timestampServerUrl } = flags;
   return {
     signer: signerOf(flags, secrets),
     log: {
       url: rekorUrl,
       enabled: tlogUpload === undefined ? undefined : parseBoolean(tlogUpload),
     },
+    signingConfig: { file: signingConfig === undefined ? undefined : resolve(signingConfig) },
+    timestampAuthorities: timestampServerUrl === undefined ? undefined : [timestampServerUrl],
     trustedRoot: { file: trustedRoot === undefined ? undefined : resolve(trustedRoot) },
     telemetry: { logLevel: logLevel as Settings['telemetry']['logLevel'] | undefined },
   };

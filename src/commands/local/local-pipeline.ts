@@ -22,7 +22,8 @@ import { trustedFilesOf } from '../wiring/process-log.ts';
 import { processCredentials } from '../wiring/run-credentials.ts';
 import { createSigner } from '../wiring/signer.ts';
 import type { GivenSecrets } from '../wiring/signer.ts';
-import { openTrustRoot } from '../wiring/trust.ts';
+import { SigningServices } from '../wiring/signing-services.ts';
+import { CurrentTrustRoot } from '../wiring/trust.ts';
 import { packageVersion } from '../wiring/version.ts';
 import { LocalSigning } from './local-signing.ts';
 import { RunCatalogue } from './run-catalogue.ts';
@@ -62,19 +63,23 @@ export async function openLocalPipeline(options: LocalPipelineOptions): Promise<
     await Dispatchers.open({ caFiles: trustedFilesOf(environment), hosts: hostTrustOf(settings) }),
   );
   const store = await openStore(options, dispatchers);
-  const trustRoot = await openTrustRoot(settings, { signal });
-  if (trustRoot === undefined) log.warn('no trust root: the log key is pinned at first use', {});
-  const signer = await createSigner({ settings, dispatchers, clock, secrets, signal });
+  const trust = await CurrentTrustRoot.open(settings, { clock, log, signal });
+  if (trust.latest === undefined && settings.log.enabled)
+    log.warn('no trust root: the log key is pinned at first use', {});
+  const services = new SigningServices({ settings, clock, log });
+  const signer = await createSigner({ settings, services, dispatchers, clock, secrets, signal });
   const records = new RecordFolder(join(state, 'records'));
-  const parts = { settings, dispatchers, signer, trustRoot, records, metrics, clock, log };
+  const parts = { settings, services, dispatchers, signer, trust, records, metrics, clock, log };
   const generator = settings.sbom.enabled
     ? closing.use(createBomGenerator(settings, packageVersion()))
     : undefined;
   const catalogue = new RunCatalogue();
+  const attestation = createAttestationParts(parts);
+  await attestation.witnesses.current({ signal });
   const signing = new LocalSigning({
     catalogue,
     statuses: new RunStatusFolder(join(state, 'runs')),
-    attestation: createAttestationParts(parts),
+    attestation,
     policy: buildPolicyOf(settings),
     sources: createStatementSources(settings, generator, log),
     store,

@@ -5,6 +5,7 @@ import { resourceTypes } from '../../kube/resource-type.ts';
 import type { Log } from '../../model/log.ts';
 import type { SigningRecord } from '../../model/signing-record.ts';
 import { runAnnotationKeys, signedMarkOf } from '../../reconcilers/run-marks.ts';
+import { fixedTerms } from '../../reconcilers/run-terms.ts';
 import { RunNotices } from '../../reconcilers/run-notices.ts';
 import { TaskRunReconciler } from '../../reconcilers/task-run-reconciler.ts';
 import type { ImageStore } from '../../registry/image-store.ts';
@@ -49,18 +50,18 @@ export class LocalSigning {
     this.#client = new FileRunClient(parts.catalogue, parts.statuses);
     this.#reconciler = new TaskRunReconciler({
       client: this.#client,
-      attestation,
-      policy,
-      sources,
-      storeFor: () => parts.store,
-      managedBy,
-      holdDeletionMs: 0,
+      terms: fixedTerms(
+        { attestation, policy, sources, storeFor: () => parts.store },
+        { managedBy, holdDeletionMs: 0 },
+      ),
+      records: attestation.records,
       notices: new RunNotices({
         record: (notice) => {
           logNotice(log, notice);
         },
       }),
       metrics,
+      clock: attestation.clock,
       log,
     });
   }

@@ -2,6 +2,7 @@ import PQueue from 'p-queue';
 import { backOffMs } from '../../model/back-off.ts';
 import type { Clock } from '../../model/clock.ts';
 import { isAppError, isPassing, messageOf } from '../../model/errors.ts';
+import { loggedEntriesOf } from '../../model/signing-record.ts';
 import type { Settings } from '../../settings/settings-schema.ts';
 import type { LocalSigning, RunResult } from './local-signing.ts';
 import type { RunCatalogue } from './run-catalogue.ts';
@@ -66,7 +67,9 @@ async function settle(
   for (let tries = 1; ; tries += 1) {
     try {
       const { outcome, fault, record } = await signing.settle(key, options);
-      const logIndices = (record?.artifacts ?? []).flatMap(({ entry }) => entry?.logIndex ?? []);
+      const logIndices = (record?.artifacts ?? []).flatMap((artifact) =>
+        loggedEntriesOf(artifact).map(({ logIndex }) => logIndex),
+      );
       return { run: key, outcome, ...(fault === undefined ? {} : { fault }), isPassing: false, logIndices };
     } catch (error) {
       options.signal.throwIfAborted();

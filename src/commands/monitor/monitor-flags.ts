@@ -13,6 +13,7 @@ import type { KeyReading } from '../wiring/key-reference.ts';
 export interface MonitorFlags {
   readonly config?: string;
   readonly logUrl?: string;
+  readonly logApiVersion: '1' | '2';
   readonly trustedRoot?: string;
   readonly identity: readonly string[];
   readonly identityRegexp: readonly string[];
@@ -23,9 +24,11 @@ export interface MonitorFlags {
   /** Milliseconds, as the other times. */
   readonly interval: number;
   readonly grace: number;
+  readonly missingAfter: number;
   readonly unreachableAfter: number;
   readonly once?: boolean;
   readonly cluster: boolean;
+  readonly namespace: string;
   readonly metricsAddress?: string;
   readonly logLevel?: string;
 }
@@ -56,6 +59,14 @@ export function settingsOfFlags(flags: MonitorFlags): SettingsInput {
   };
 }
 
+/** True if flags say what to follow; without them that is what the LogMonitors of the cluster describe. */
+export function describesMonitor(flags: MonitorFlags): boolean {
+  const { logUrl, identity, identityRegexp, key, state, startIndex, once, cluster } = flags;
+  const named = identity.length + identityRegexp.length + key.length;
+  const single = [logUrl, state, startIndex].some((flag) => flag !== undefined);
+  return named > 0 || single || once === true || !cluster;
+}
+
 /** Whom to watch for. Throws ERR_USAGE_FLAGS, ERR_USAGE_KEY, ERR_USAGE_FILE, ERR_IDENTITY_PATTERN. */
 export async function watchedSignersOf(flags: MonitorFlags, options: KeyReading): Promise<WatchedSigners> {
   const { identity, identityRegexp, issuer, key } = flags;
@@ -66,8 +77,10 @@ export async function watchedSignersOf(flags: MonitorFlags, options: KeyReading)
   }
   const fingerprints = await Promise.all(key.map((reference) => readFingerprint(reference, options)));
   return {
-    subjects: [...identity.map(exactly), ...identityRegexp.map(matching)],
-    issuer: issuer === undefined ? undefined : exactly(issuer),
+    identities: [...identity.map(exactly), ...identityRegexp.map(matching)].map((subject) => ({
+      subject,
+      issuer: issuer === undefined ? undefined : exactly(issuer),
+    })),
     fingerprints: new Set(fingerprints),
   };
 }

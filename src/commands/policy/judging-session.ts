@@ -1,55 +1,40 @@
-import { AppError, isAppError } from '../../model/errors.ts';
+import { AppError } from '../../model/errors.ts';
+import { objectIn } from '../../model/json-object.ts';
 import { formatRepository } from '../../model/image-reference.ts';
 import type { ClusterImagePolicy } from '../../policy/cluster-image-policy.ts';
 import type { CompiledClusterPolicy } from '../../policy/compiled-policy.ts';
 import { openPolicyEngine } from '../../policy/evaluation/policy-engine.ts';
 import { compileGlob } from '../../policy/image-glob.ts';
+import { excuse } from '../../policy/excused-judgement.ts';
 import { judgeImage } from '../../policy/image-judge.ts';
 import type { JudgedImage, NoMatchPolicy } from '../../policy/image-judge.ts';
 import type { ImageJudgement } from '../../policy/judgement.ts';
+import type { PolicyException } from '../../policy/policy-exception.ts';
 import { openLogSearch } from '../../policy/log-search.ts';
 import { compileClusterPolicy } from '../../policy/policy-compiler.ts';
 import { isInScope } from '../../policy/policy-matching.ts';
-import type { PolicyReferences } from '../../policy/policy-references.ts';
-import { unusableTrustRoot } from '../../policy/trust-root-fault.ts';
-import type { TrustRootObject } from '../../policy/trust-root-object.ts';
-import { loadTrustRootObject } from '../../policy/trust-root-source.ts';
 import type { ImageStore } from '../../registry/image-store.ts';
 import { openLayoutStore } from '../../registry/oci-layout-store.ts';
-import type { Settings } from '../../settings/settings-schema.ts';
 import { CertificateMemory } from '../../signing/certificate-memory.ts';
-import { loadTrustRoot } from '../../signing/trust-root.ts';
-import type { TrustRoot } from '../../signing/trust-root.ts';
 import { systemClock } from '../../telemetry/system-clock.ts';
-import { createRegistries, hostTrustOf } from '../wiring/attestation.ts';
-import type { Environment } from '../wiring/cluster.ts';
-import { Dispatchers } from '../wiring/dispatchers.ts';
 import { parseStoreAddress } from '../wiring/evidence-store.ts';
-import { trustedFilesOf } from '../wiring/process-log.ts';
-import { userCredentials } from '../wiring/run-credentials.ts';
-import { openTrustRoot } from '../wiring/trust.ts';
-import { pinImage } from '../wiring/user-images.ts';
-import { openRemoteReferences } from './remote-references.ts';
+import { openUserRegistries, pinImage } from '../wiring/user-images.ts';
+import type { NamedImage } from '../wiring/user-images.ts';
+import { lazily, openDispatchers, openReferences } from './open-references.ts';
+import type { ReferencesOptions } from './open-references.ts';
 
 /** What judging images on the command line is made from. */
-export interface JudgingOptions {
-  readonly settings: Settings;
-  readonly environment: Environment;
-  /** File with the default trust root; else that of the settings. */
-  readonly trustedRoot?: string | undefined;
+export interface JudgingOptions extends ReferencesOptions {
   /** Where images lie, if not in their registries: `oci-layout:DIR`. */
   readonly store?: string | undefined;
+  /** The image that is judged, with the flags that say how its registry is reached. */
+  readonly named?: NamedImage;
   readonly policies: readonly ClusterImagePolicy[];
   /** Policies besides, which cannot be compiled and deny what they are about. */
   readonly broken?: readonly CompiledClusterPolicy[];
-  /** What the policies refer to, besides the default trust root. */
-  readonly references: Omit<PolicyReferences, 'findTrustRoot' | 'fetchRemotePolicy' | 'findKmsKey'> & {
-    readonly findNamedTrustRoot: (name: string) => TrustRootObject | undefined;
-  };
   readonly noMatch: NoMatchPolicy;
-  readonly signal: AbortSignal;
-  /** Takes what has to be closed at the end. */
-  readonly closing: AsyncDisposableStack;
+  /** What lets images off policies, in the namespace of the object that they stand in. */
+  readonly exceptions?: readonly PolicyException[];
 }
 
 /** Judges images by policies that are ready. */
@@ -60,23 +45,16 @@ export type Judging = (asked: Omit<JudgedImage, 'pinned'>) => Promise<ImageJudge
  * an image is judged that it is about. Both throw ERR_USAGE_STORE, ERR_TRUST_ROOT, ERR_POLICY_IMAGE_ABSENT, ERR_USAGE_IMAGE, and passing faults.
  */
 export async function openJudging(options: JudgingOptions): Promise<Judging> {
-  const { policies, references, noMatch, signal, closing } = options;
+  const { policies, noMatch, signal, closing } = options;
   const certificates = new CertificateMemory();
-  const store = await openStore(options);
+  const store = await openImageStore(options);
   const dispatchers = lazily(async () => closing.use(await openDispatchers(options)));
   const searchLog = openLogSearch({
     dispatcherFor: async (host) => (await dispatchers()).for(host),
     clock: systemClock,
   });
   const engine = closing.use(openPolicyEngine({ clock: systemClock }));
-  const defaultRoot = lazily(() => openDefaultTrustRoot(options));
-  const findTrustRoot: PolicyReferences['findTrustRoot'] = async (name) => {
-    const wanted = name ?? defaultReferenceOf(options);
-    if (wanted === undefined) return defaultRoot();
-    return openNamedTrustRoot(wanted, options);
-  };
-  const allReferences = { ...references, ...openRemoteReferences(options), findTrustRoot };
-  const parts = { engine, references: allReferences, signal };
+  const parts = { engine, references: openReferences(options), signal };
   const prepared = policies.map((policy) => ({
     globs: policy.images.map(compileGlob),
     match: policy.match,
@@ -90,11 +68,18 @@ export async function openJudging(options: JudgingOptions): Promise<Judging> {
     const compiled = await Promise.all(meant.map(({ compile }) => compile()));
     const all = [...compiled, ...(options.broken ?? [])];
     const parts = { store, clock: systemClock, noMatch, certificates, searchLog, signal };
-    return judgeImage({ ...asked, pinned }, all, parts);
+    const judgement = await judgeImage({ ...asked, pinned }, all, parts);
+    const { namespace = 'default' } = objectIn(asked.object['metadata']);
+    const exceptions = (options.exceptions ?? []).filter((one) => one.namespace === namespace);
+    return excuse(judgement, pinned, { exceptions, policies: all, now: systemClock.now() });
   };
 }
 
-async function openStore({ settings, environment, store, closing }: JudgingOptions): Promise<ImageStore> {
+/** The registries, or the folder that takes their place. Throws ERR_USAGE_STORE, ERR_USAGE_FLAGS, ERR_USAGE_IMAGE. */
+export async function openImageStore(
+  options: Pick<JudgingOptions, 'settings' | 'environment' | 'closing' | 'store' | 'named'>,
+): Promise<ImageStore> {
+  const { settings, environment, store, named, closing } = options;
   if (store !== undefined) {
     const address = parseStoreAddress(store);
     if (address.kind === 'oci-layout') return openLayoutStore(address.folder, systemClock);
@@ -104,51 +89,9 @@ async function openStore({ settings, environment, store, closing }: JudgingOptio
     });
   }
   const dispatchers = closing.use(await openDispatchers({ settings, environment }));
-  const registries = createRegistries(settings, dispatchers, systemClock);
-  return registries.withCredentials(userCredentials(environment));
-}
-
-function openDispatchers({
-  settings,
-  environment,
-}: Pick<JudgingOptions, 'settings' | 'environment'>): Promise<Dispatchers> {
-  return Dispatchers.open({ caFiles: trustedFilesOf(environment), hosts: hostTrustOf(settings) });
-}
-
-/** The TrustRoot object that is the default, unless the command line names a file. */
-function defaultReferenceOf({ trustedRoot, settings }: JudgingOptions): string | undefined {
-  return trustedRoot === undefined ? settings.trustedRoot.trustRootRef : undefined;
-}
-
-async function openDefaultTrustRoot({
-  trustedRoot,
-  settings,
-  signal,
-}: JudgingOptions): Promise<TrustRoot | undefined> {
-  return trustedRoot === undefined
-    ? openTrustRoot(settings, { signal })
-    : loadTrustRoot(trustedRoot, { signal });
-}
-
-async function openNamedTrustRoot(
-  name: string,
-  { references, environment, settings, signal }: JudgingOptions,
-): Promise<TrustRoot | undefined> {
-  try {
-    const object = references.findNamedTrustRoot(name);
-    if (object === undefined) return undefined;
-    await using dispatchers = await openDispatchers({ environment, settings });
-    const { host } = new URL(object.spec.remote?.mirror ?? 'https://none.invalid');
-    const dispatcher = dispatchers.for(host);
-    return await loadTrustRootObject(object, { dispatcher, clock: systemClock, signal });
-  } catch (error) {
-    // As the webhook says it, which has to go on; whoever asks by hand waits for what is passing.
-    throw isAppError(error) && error.kind === 'permanent' ? unusableTrustRoot(name, error.message) : error;
-  }
-}
-
-/** Policies that name their own trust root, or none, spare the way to the public one. */
-function lazily<Value>(open: () => Promise<Value>): () => Promise<Value> {
-  let opened: Promise<Value> | undefined;
-  return () => (opened ??= open());
+  return openUserRegistries(settings, {
+    dispatchers,
+    environment,
+    ...(named === undefined ? {} : { named }),
+  });
 }

@@ -6,7 +6,10 @@ import { noMatchPolicyIn } from './policy-files.ts';
 import type { PolicyFiles } from './policy-files.ts';
 
 /** What images are judged by. */
-export type PolicySource = Pick<JudgingOptions, 'policies' | 'broken' | 'references' | 'noMatch'>;
+export type PolicySource = Pick<
+  JudgingOptions,
+  'policies' | 'broken' | 'references' | 'noMatch' | 'exceptions'
+>;
 
 /** The policies in files, and what they refer to. Throws ERR_POLICY_INVALID. */
 export function askFiles(files: PolicyFiles, namespace: string): PolicySource {

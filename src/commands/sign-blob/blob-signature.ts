@@ -1,11 +1,13 @@
-import { createPublicKey, hash } from 'node:crypto';
+import { hash } from 'node:crypto';
+import { Witnessing, noTestimony } from '../../attestation/witnessing.ts';
+import type { Testimony, Witnesses } from '../../attestation/witnessing.ts';
 import { AppError } from '../../model/errors.ts';
 import { verifierPem } from '../../model/signature.ts';
 import type { SigningKey, VerificationMaterial } from '../../model/signature.ts';
+import { publicKeyOf } from '../../signing/public-key-of.ts';
 import { hashFor } from '../../signing/signature-algorithm.ts';
 import { encodeCosignBundle } from '../../statements/cosign-bundle.ts';
 import { encodeSignatureBundle } from '../../statements/sigstore-bundle.ts';
-import type { LoggedEntry, TransparencyLog } from '../../transparency/transparency-log.ts';
 
 /** The digest of a file, by the hash that its signature is made with. */
 interface BlobDigest {
@@ -18,25 +20,23 @@ export interface BlobSigned {
   readonly digest: BlobDigest;
   readonly signature: Uint8Array;
   readonly material: VerificationMaterial;
-  /** Absent where no log was to be told. */
-  readonly logged?: LoggedEntry;
+  readonly testimony: Testimony;
 }
 
 /**
- * Signs `blob` and logs the signature as `hashedrekord` if there is a log. Throws ERR_SIGN_BLOB_LOG for a key that this
- * kind of entry cannot be made with, and what key and log throw.
+ * Signs `blob` and has the signature stamped and logged, as `hashedrekord`, by all who are asked to. Throws
+ * ERR_SIGN_BLOB_LOG for a key that this kind of entry cannot be made with, and what key and witnesses throw.
  */
 export async function signBlob(
   blob: Uint8Array,
   key: SigningKey,
-  { log, signal }: { readonly log: TransparencyLog | undefined; readonly signal: AbortSignal },
+  { witnesses, signal }: { readonly witnesses: Witnesses; readonly signal: AbortSignal },
 ): Promise<BlobSigned> {
   const algorithm = algorithmOf(key);
-  if (log !== undefined && algorithm === undefined) throw unloggable();
+  if (witnesses.logs.length > 0 && algorithm === undefined) throw unloggable();
   const digest = digestWith(algorithm ?? 'sha256', blob);
   const signature = await key.sign(blob);
   const { material } = key;
-  if (log === undefined) return { digest, signature, material };
   const proposal = {
     kind: 'hashedrekord',
     payloadSha256: hash('sha256', blob, 'hex'),
@@ -44,24 +44,31 @@ export async function signBlob(
     signature,
     verifierPem: verifierPem(material),
   } as const;
-  return { digest, signature, material, logged: await log.append(proposal, { signal }) };
+  const signed = { signature, material, proposal };
+  const options = { signal, onProgress: () => undefined };
+  const testimony = await new Witnessing().complete(signed, noTestimony, witnesses, options);
+  return { digest, signature, material, testimony };
 }
 
-/** The bundle file: a Sigstore bundle v0.3, or cosign's own. */
+/**
+ * The bundle file: a Sigstore bundle v0.3, or cosign's own, which holds one entry of a Rekor v1. Throws ERR_SIGN_BLOB_BUNDLE
+ * where cosign's own cannot hold what there is.
+ */
 export function encodeBlobBundle(signed: BlobSigned, format: 'sigstore' | 'cosign'): Uint8Array {
-  const { signature, material, digest, logged } = signed;
+  const { signature, material, digest, testimony } = signed;
+  const entries = testimony.entries.map(({ entry }) => entry);
   if (format === 'cosign') {
-    return Buffer.from(encodeCosignBundle({ signature, material, entry: logged?.entry }));
+    const entry = entries.find(({ inclusionPromise }) => inclusionPromise !== undefined);
+    if (entry === undefined && entries.length > 0) throw unbundled();
+    return Buffer.from(encodeCosignBundle({ signature, material, entry }));
   }
-  const entries = logged === undefined ? [] : [logged.entry];
-  return encodeSignatureBundle({ digest, signature, material, entries });
+  const timestamps = testimony.timestamps.map(({ der }) => der);
+  return encodeSignatureBundle({ digest, signature, material, entries, timestamps });
 }
 
 /** The hash that the key signs with; none for Ed25519, which takes the file as it is. */
 function algorithmOf({ material }: SigningKey): BlobDigest['algorithm'] | undefined {
-  // Fulcio's certificates are for keys that we made: P-256.
-  if (material.kind === 'certificate') return 'sha256';
-  return hashFor(createPublicKey({ key: Buffer.from(material.spkiDer), format: 'der', type: 'spki' }));
+  return hashFor(publicKeyOf(material));
 }
 
 function digestWith(algorithm: BlobDigest['algorithm'], blob: Uint8Array): BlobDigest {
@@ -78,4 +85,11 @@ function unloggable(): AppError {
         'Sign with --tlog-upload=false and verify with --insecure-ignore-tlog, or use an ECDSA or RSA key.',
     },
   );
+}
+
+function unbundled(): AppError {
+  return new AppError('ERR_SIGN_BLOB_BUNDLE', "cosign's own bundle cannot hold an entry of Rekor v2", {
+    kind: 'permanent',
+    remedy: 'Leave --new-bundle-format=false away, or log to a Rekor v1.',
+  });
 }

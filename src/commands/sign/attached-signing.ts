@@ -4,17 +4,17 @@ import { OwnEvidence } from '../../attestation/own-evidence.ts';
 import type { PlannedArtifact } from '../../attestation/planned-artifact.ts';
 import { resolveSubjects } from '../../attestation/resolve-subjects.ts';
 import type { ResolvedImage } from '../../attestation/resolve-subjects.ts';
-import { logArtifact, signArtifact } from '../../attestation/signed-artifact.ts';
+import { signArtifact, toWitnessed } from '../../attestation/signed-artifact.ts';
 import { storeEvidence } from '../../attestation/store-evidence.ts';
 import { surveyEvidence } from '../../attestation/survey-evidence.ts';
+import { Witnessing, fitToLogs, noTestimony } from '../../attestation/witnessing.ts';
+import { AppError } from '../../model/errors.ts';
 import { splitDigest } from '../../model/digest.ts';
 import { formatRepository } from '../../model/image-reference.ts';
 import type { PinnedImage } from '../../model/image-reference.ts';
-import type { EvidenceLayout } from '../../model/signing-record.ts';
+import { loggedEntriesOf } from '../../model/signing-record.ts';
 import type { ImageStore } from '../../registry/image-store.ts';
-import type { Settings } from '../../settings/settings-schema.ts';
 import { systemClock } from '../../telemetry/system-clock.ts';
-import { openUserLog } from '../wiring/user-log.ts';
 import type { UserSigning } from '../wiring/user-signing.ts';
 
 /** Where one piece of evidence came to lie. */
@@ -23,14 +23,12 @@ export interface AttachedEvidence {
   readonly subject: string;
   /** `HOST/PATH@DIGEST` by layout. */
   readonly refs: readonly { readonly layout: string; readonly ref: string }[];
+  /** Of the first log. */
   readonly logIndex?: number;
+  /** Entries of all logs. */
+  readonly logEntries: readonly { readonly log: string; readonly logIndex: number }[];
   /** False if all of it was there. */
   readonly isNew: boolean;
-}
-
-/** What of the settings decides where evidence goes. */
-export function layoutsOf({ storage: { layouts } }: Settings): readonly EvidenceLayout[] {
-  return [...(layouts.tags ? (['tag'] as const) : []), ...(layouts.referrers ? (['referrer'] as const) : [])];
 }
 
 /**
@@ -61,23 +59,28 @@ export async function resolveImages(
  */
 export async function attachSigned(
   artifacts: readonly PlannedArtifact[],
-  { settings, dispatchers, signer, trustRoot }: UserSigning,
+  { settings, signer, trust, witnesses }: UserSigning,
   { store, signal }: { readonly store: ImageStore; readonly signal: AbortSignal },
 ): Promise<readonly AttachedEvidence[]> {
   const isLogged = settings.log.enabled;
-  const log = isLogged ? openUserLog(settings, { dispatchers, trustRoot }) : undefined;
-  const evidence = new OwnEvidence({ trustRoot, isLogged, clock: systemClock });
+  const evidence = new OwnEvidence({ trustRoot: () => trust.latest, isLogged, clock: systemClock });
   const key = await signer.acquire({ signal });
-  const progress = artifacts.map((planned) => new ArtifactProgress(planned, undefined));
+  const asked = await witnesses.current({ signal });
+  const witnessing = new Witnessing();
+  const plan = fitToLogs(artifacts, asked);
+  if (plan.every(({ destinations }) => destinations.length === 0)) throw placeless();
+  const progress = plan.map((planned) => new ArtifactProgress(planned, undefined));
   await surveyEvidence(progress, store, { evidence, key, signal });
   const missing = progress.filter(({ isWanted }) => isWanted);
   const signed = await Promise.all(
     missing.map(async (one): Promise<SignedProgress> => {
-      const artifact = await signArtifact(one.planned, key);
-      if (log === undefined) return { progress: one, artifact };
-      const logged = await logArtifact(artifact, log, { signal });
-      if (logged.entry !== undefined) one.noteEntry(logged.entry.recorded);
-      return { progress: one, artifact: logged };
+      const artifact = await signArtifact(one.planned, key, asked.logs);
+      const testimony = await witnessing.complete(toWitnessed(artifact), noTestimony, asked, {
+        signal,
+        onProgress: nothing,
+      });
+      one.noteEntries(testimony.entries.map(({ recorded }) => recorded));
+      return { progress: one, artifact: { ...artifact, testimony } };
     }),
   );
   const parts = { evidence, metrics: { artifactSigned, logEntryAppended, pushed, stageTook } };
@@ -87,13 +90,23 @@ export async function attachSigned(
   return progress.map((one) => toAttached(one, missing.includes(one)));
 }
 
+function placeless(): AppError {
+  return new AppError(
+    'ERR_SETTINGS_LOG',
+    "cosign's tags cannot hold entries of Rekor v2, and no other layout is asked for",
+    { kind: 'permanent', remedy: 'Leave --new-bundle-format=false away, or log to a Rekor v1.' },
+  );
+}
+
 function toAttached(progress: ArtifactProgress, isNew: boolean): AttachedEvidence {
-  const { kind, subject, entry, destinations } = progress.toRecorded();
+  const recorded = progress.toRecorded();
+  const { kind, subject, entry, destinations } = recorded;
   return {
     kind,
     subject,
     refs: destinations.map(({ layout, ref }) => ({ layout, ref })),
     ...(entry === undefined ? {} : { logIndex: entry.logIndex }),
+    logEntries: loggedEntriesOf(recorded).map(({ log, logIndex }) => ({ log, logIndex })),
     isNew,
   };
 }

@@ -1,17 +1,17 @@
 import type { PinnedImage } from '../../model/image-reference.ts';
 import { formatRepository } from '../../model/image-reference.ts';
-import { parseUserImage } from '../wiring/user-images.ts';
+import { parseUserImage } from '../wiring/image-argument.ts';
 import { formatTable } from '../wiring/table.ts';
 import type { AttachedEvidence } from './attached-signing.ts';
 
 /** What was attached, as a table for people. */
 export function formatAttached(attached: readonly AttachedEvidence[]): string {
-  const rows = attached.flatMap(({ kind, refs, logIndex, isNew }) =>
+  const rows = attached.flatMap(({ kind, refs, logEntries, isNew }) =>
     refs.map(({ layout, ref }) => [
       kind,
       layout,
       ref,
-      logIndex === undefined ? '' : String(logIndex),
+      logEntries.map(({ logIndex }) => logIndex).join(', '),
       isNew ? 'attached' : 'was there',
     ]),
   );

@@ -1,11 +1,8 @@
-import { parseDigest } from '../../model/digest.ts';
-import { limits } from '../../model/limits.ts';
-import { parsePinnedImage } from '../../model/image-reference.ts';
 import type { AcceptedEvidence, CheckResult } from '../../policy/judgement.ts';
 import type { ImageStore } from '../../registry/image-store.ts';
-import { isImageIndex } from '../../registry/manifest-parser.ts';
 import { encodeEnvelope, parseEnvelope } from '../../statements/dsse.ts';
 import { parseBundle } from '../../statements/sigstore-bundle.ts';
+import { readAccepted } from '../verify/accepted-evidence.ts';
 
 /**
  * The envelopes of the evidence that passed, as lines of JSON, each once. They are fetched by the digests that were
@@ -22,22 +19,13 @@ export async function readEnvelopes(
 }
 
 async function readEnvelope(
-  { layout, ref }: AcceptedEvidence,
+  accepted: AcceptedEvidence,
   store: ImageStore,
   options: { readonly signal: AbortSignal },
 ): Promise<readonly string[]> {
-  const { repository, digest } = parsePinnedImage(ref);
-  if (layout === 'tag') {
-    const blob = await store.headBlob(repository, parseDigest(digest), options);
-    if (blob === undefined) return [];
-    const bytes = await store.getBlob(repository, blob, { ...options, maxBytes: limits.envelopeBytes });
-    return [encodeEnvelope(parseEnvelope(bytes)).toString('utf8')];
-  }
-  const stored = await store.getManifest(repository, digest, options);
-  if (stored === undefined || isImageIndex(stored.manifest)) return [];
-  const [layer] = stored.manifest.layers;
-  if (layer === undefined) return [];
-  const bytes = await store.getBlob(repository, layer, { ...options, maxBytes: limits.envelopeBytes });
+  const bytes = await readAccepted(accepted, store, options);
+  if (bytes === undefined) return [];
+  if (accepted.layout === 'tag') return [encodeEnvelope(parseEnvelope(bytes)).toString('utf8')];
   const { content } = parseBundle(bytes);
   return content.$case === 'dsseEnvelope' ? [encodeEnvelope(content.dsseEnvelope).toString('utf8')] : [];
 }

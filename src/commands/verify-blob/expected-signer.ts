@@ -4,7 +4,7 @@ import { exactly, matching } from '../../signing/certificate-identity.ts';
 import type { TextMatch } from '../../signing/certificate-identity.ts';
 import type { ExpectedSigner } from '../../signing/verification.ts';
 import { usageFault } from '../policy/usage-fault.ts';
-import type { SignerFlags } from '../verify/flag-policy.ts';
+import type { SignerFlags } from '../verify/signer-flags.ts';
 import { readPublicKeyPem } from '../wiring/key-reference.ts';
 import type { KeyReading } from '../wiring/key-reference.ts';
 
@@ -16,19 +16,13 @@ export async function expectedSigner(flags: SignerFlags, options: KeyReading): P
   const subject = toMatch(flags.certificateIdentity, flags.certificateIdentityRegexp);
   const issuer = toMatch(flags.certificateOidcIssuer, flags.certificateOidcIssuerRegexp);
   if (flags.key !== undefined) {
-    if (subject === undefined && issuer === undefined) return keyOf(flags.key, options);
+    if (subject === undefined && issuer === undefined) return keyOf(flags.key, flags, options);
     throw usageFault('--key and --certificate-* exclude each other', 'Give the ones that shall count.');
   }
   if (subject === undefined || issuer === undefined) {
     throw usageFault(
       'nothing tells who must have signed',
       'Give --key, or --certificate-identity(-regexp) and --certificate-oidc-issuer(-regexp).',
-    );
-  }
-  if (flags.insecureIgnoreTlog === true) {
-    throw usageFault(
-      '--insecure-ignore-tlog is for --key alone',
-      'A short-lived certificate proves nothing without a log entry or a timestamp: leave the flag out.',
     );
   }
   return { kind: 'identity', anyOf: [{ subject, issuer }] };
@@ -43,10 +37,15 @@ function toMatch(text: string | undefined, pattern: string | undefined): TextMat
   return text === undefined || text === '' ? undefined : exactly(text);
 }
 
-async function keyOf(reference: string, options: KeyReading): Promise<ExpectedSigner> {
+async function keyOf(
+  reference: string,
+  { signatureDigestAlgorithm: hash }: SignerFlags,
+  options: KeyReading,
+): Promise<ExpectedSigner> {
   const pem = await readPublicKeyPem(reference, options);
   try {
-    return { kind: 'key', publicKey: createPublicKey(publicBlockOf(pem)) };
+    const publicKey = createPublicKey(publicBlockOf(pem));
+    return { kind: 'key', publicKey, ...(hash === undefined ? {} : { hash }) };
   } catch (cause) {
     throw new AppError('ERR_USAGE_KEY', `${reference} is no public key`, {
       kind: 'permanent',

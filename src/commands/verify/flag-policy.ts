@@ -3,17 +3,8 @@ import type { ClusterImagePolicy } from '../../policy/cluster-image-policy.ts';
 import { usageFault } from '../policy/usage-fault.ts';
 import { readPublicKeyPem } from '../wiring/key-reference.ts';
 import type { KeyReading } from '../wiring/key-reference.ts';
-
-/** cosign's flags that say who must have signed. */
-export interface SignerFlags {
-  readonly key?: string;
-  readonly certificateIdentity?: string;
-  readonly certificateIdentityRegexp?: string;
-  readonly certificateOidcIssuer?: string;
-  readonly certificateOidcIssuerRegexp?: string;
-  readonly insecureIgnoreSct?: boolean;
-  readonly insecureIgnoreTlog?: boolean;
-}
+import { readAuthorities, wantedWitness } from './signer-flags.ts';
+import type { SignerFlags } from './signer-flags.ts';
 
 /** True if a flag says who must have signed. */
 export function hasSignerFlags(flags: SignerFlags): boolean {
@@ -41,20 +32,16 @@ export async function policyOfFlags(
 }
 
 async function signerOf(flags: SignerFlags, options: KeyReading): Promise<object> {
-  const { key, insecureIgnoreSct, insecureIgnoreTlog } = flags;
+  const { key, insecureIgnoreSct, signatureDigestAlgorithm: hashAlgorithm } = flags;
   const identity = signerFields(flags);
+  const witness = witnessFields(flags);
+  const authorities = await readAuthorities(flags, options);
   if (key !== undefined) {
     if (Object.keys(identity).length > 0) {
       throw usageFault('--key and --certificate-* exclude each other', 'Give the ones that shall count.');
     }
-    const logged = insecureIgnoreTlog === true ? {} : { ctlog: {} };
-    return { key: { data: await readPublicKeyPem(key, options) }, ...logged };
-  }
-  if (insecureIgnoreTlog === true) {
-    throw usageFault(
-      '--insecure-ignore-tlog is for --key alone',
-      'A short-lived certificate proves nothing without a log entry or a timestamp: leave the flag out.',
-    );
+    const hash = hashAlgorithm === undefined ? {} : { hashAlgorithm };
+    return { key: { data: await readPublicKeyPem(key, options), ...hash }, ...witness };
   }
   const subject = identity['subject'] ?? identity['subjectRegExp'];
   const issuer = identity['issuer'] ?? identity['issuerRegExp'];
@@ -64,7 +51,22 @@ async function signerOf(flags: SignerFlags, options: KeyReading): Promise<object
       'Give --certificate-identity(-regexp) and --certificate-oidc-issuer(-regexp).',
     );
   }
-  return { keyless: { identities: [identity], insecureIgnoreSCT: insecureIgnoreSct === true } };
+  const issuedBy = authorities === undefined ? {} : { 'ca-cert': { data: authorities } };
+  const keyless = { identities: [identity], insecureIgnoreSCT: insecureIgnoreSct === true, ...issuedBy };
+  return { keyless, ...witness };
+}
+
+/** What an authority says of witnesses; a keyless one that names no log still wants one. */
+function witnessFields(flags: SignerFlags): object {
+  const { rekorUrl } = flags;
+  switch (wantedWitness(flags)) {
+    case 'timestamp':
+      return { rfc3161timestamp: {} };
+    case 'nobody':
+      return {};
+    case 'log':
+      return { ctlog: rekorUrl === undefined ? {} : { url: rekorUrl } };
+  }
 }
 
 function signerFields(flags: SignerFlags): Readonly<Record<string, string>> {

@@ -4,53 +4,50 @@ import { createBuilderSbomSource } from '../../attestation/builder-sbom-statemen
 import type { BuildPolicy, StatementSource } from '../../attestation/plan-build.ts';
 import { createSbomSource } from '../../attestation/sbom-statements.ts';
 import { PendingSignatures } from '../../attestation/signed-artifact.ts';
+import { Witnessing } from '../../attestation/witnessing.ts';
 import { parseRepository } from '../../model/image-reference.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { Log } from '../../model/log.ts';
 import type { RecordStore } from '../../model/signing-record.ts';
 import type { Signer } from '../../model/signature.ts';
 import { openRegistries } from '../../registry/distribution-store.ts';
-import type { Registries } from '../../registry/distribution-store.ts';
+import type { Registries, RegistriesOptions } from '../../registry/distribution-store.ts';
 import type { BomMaker } from '../../sbom/bom-generator.ts';
 import { registrySettings } from '../../settings/registry-settings.ts';
 import type { Settings } from '../../settings/settings-schema.ts';
-import { logKeysOf } from '../../signing/trust-root.ts';
-import type { TrustRoot } from '../../signing/trust-root.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
-import { RekorV1Client } from '../../transparency/rekor-v1-client.ts';
+import type { Tracing } from '../../telemetry/tracing.ts';
 import type { Dispatchers, HostTrust } from './dispatchers.ts';
+import type { SigningServices } from './signing-services.ts';
+import type { CurrentTrustRoot } from './trust.ts';
+import { createWitnessSource } from './witnesses.ts';
 
 /** What the parts of attesting are made of. */
 export interface AttestationWiring {
   readonly settings: Settings;
   readonly dispatchers: Dispatchers;
   readonly signer: Signer;
-  readonly trustRoot: TrustRoot | undefined;
+  readonly services: SigningServices;
+  readonly trust: CurrentTrustRoot;
   readonly records: RecordStore;
   readonly metrics: Metrics;
+  readonly tracing?: Tracing;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 /** Connects the parts of attesting. */
 export function createAttestationParts(wiring: AttestationWiring): AttestationParts {
-  const { settings, dispatchers, signer, trustRoot, records, metrics, clock, log } = wiring;
-  const { url, enabled } = settings.log;
+  const { settings, signer, trust, records, metrics, tracing, clock } = wiring;
   return {
     signer,
-    log: enabled
-      ? new RekorV1Client({
-          url,
-          dispatcher: dispatchers.for(new URL(url).host),
-          clock,
-          keys: trustRoot === undefined ? [] : logKeysOf(trustRoot),
-          log,
-        })
-      : undefined,
+    witnesses: createWitnessSource(wiring),
+    witnessing: new Witnessing(),
     records,
     pending: new PendingSignatures(clock),
-    evidence: new OwnEvidence({ trustRoot, isLogged: enabled, clock }),
+    evidence: new OwnEvidence({ trustRoot: () => trust.latest, isLogged: settings.log.enabled, clock }),
     metrics,
+    ...(tracing === undefined ? {} : { tracing }),
     clock,
   };
 }
@@ -87,12 +84,18 @@ export function createStatementSources(
 }
 
 /** The registries as the settings tell to reach them. */
-export function createRegistries(settings: Settings, dispatchers: Dispatchers, clock: Clock): Registries {
+export function createRegistries(
+  settings: Settings,
+  dispatchers: Dispatchers,
+  clock: Clock,
+  options: Pick<RegistriesOptions, 'onAnswer'> = {},
+): Registries {
   return openRegistries({
-    connectionFor: (host) => ({
-      dispatcher: dispatchers.for(host),
-      insecure: registrySettings(settings, host).insecure,
-    }),
+    ...options,
+    connectionFor: (host) => {
+      const found = registrySettings(settings, host);
+      return { dispatcher: dispatchers.for(found.host), insecure: found.insecure };
+    },
     clock,
   });
 }

@@ -1,7 +1,9 @@
+import { findObject } from '../../kube/find-object.ts';
 import { KubeClient } from '../../kube/kube-client.ts';
 import type { KubeObject } from '../../kube/kube-object.ts';
 import { resourceTypes } from '../../kube/resource-type.ts';
 import type { ResourceType } from '../../kube/resource-type.ts';
+import { ZodError } from 'zod';
 import { AppError, isAppError } from '../../model/errors.ts';
 import { invalidObject, readClusterImagePolicy } from '../../policy/cluster-image-policy.ts';
 import type { ClusterImagePolicy } from '../../policy/cluster-image-policy.ts';
@@ -13,7 +15,11 @@ import {
   noMatchPolicyOf,
   policyRulesName,
 } from '../../policy/referenced-data.ts';
+import { readPolicyException } from '../../policy/policy-exception.ts';
+import type { PolicyException } from '../../policy/policy-exception.ts';
 import { parseTrustRootObject } from '../../policy/trust-root-object.ts';
+import { exceptionsSchema } from '../../settings/exceptions-schema.ts';
+import { objectIn } from '../../model/json-object.ts';
 import { brokenPolicyOf } from '../../reconcilers/cluster-image-policy-scope.ts';
 import { systemClock } from '../../telemetry/system-clock.ts';
 import type { JudgingOptions } from '../policy/judging-session.ts';
@@ -36,6 +42,8 @@ export interface ClusterPolicies extends Pick<JudgingOptions, 'references'> {
   /** What stands for policies that cannot be read: they deny what they are about. */
   readonly broken: readonly CompiledClusterPolicy[];
   readonly noMatch: NoMatchPolicy;
+  /** Those that the cluster's settings allow. */
+  readonly exceptions: readonly PolicyException[];
 }
 
 /**
@@ -59,11 +67,12 @@ export async function readPolicies(
   { namespace, signal }: Pick<ClusterPoliciesOptions, 'namespace' | 'signal'>,
 ): Promise<ClusterPolicies> {
   const find = (type: ResourceType, name: string): Promise<KubeObject | undefined> =>
-    findObject(client, type, { namespace, name }, signal);
-  const [policies, trustRoots, rules] = await Promise.all([
+    findObject(client, type, { namespace, name }, { signal });
+  const [policies, trustRoots, rules, exceptions] = await Promise.all([
     listObjects(client, resourceTypes.clusterImagePolicies, signal),
     listObjects(client, resourceTypes.trustRoots, signal),
     find(resourceTypes.configMaps, policyRulesName),
+    readExceptions(client, signal),
   ]);
   const readings = policies.map((object) => ({ object, ...readClusterImagePolicy(object, namespace) }));
   return {
@@ -83,7 +92,27 @@ export async function readPolicies(
         entryOfConfigMap(name, key, await find(resourceTypes.configMaps, name)),
     },
     noMatch: noMatchPolicyOf(rules).noMatch,
+    exceptions,
   };
+}
+
+/** The exceptions that the ChainwrightConfig allows; none where either cannot be read, which denies more and admits no more. */
+async function readExceptions(
+  client: PolicyClient,
+  signal: AbortSignal,
+): Promise<readonly PolicyException[]> {
+  try {
+    const config = await client.get(resourceTypes.chainwrightConfigs, { name: 'default' }, { signal });
+    const rules = exceptionsSchema.prefault({}).parse(objectIn(config['spec'])['exceptions']);
+    if (!rules.enabled) return [];
+    const { items } = await client.list(resourceTypes.policyExceptions, { signal });
+    const readings = items.map((item) => readPolicyException(item, rules, { now: systemClock.now() }));
+    return readings.flatMap(({ exception }) => (exception === undefined ? [] : [exception]));
+  } catch (error) {
+    const isAbsent = isAppError(error) && ['ERR_KUBE_NOT_FOUND', 'ERR_KUBE_FORBIDDEN'].includes(error.code);
+    if (isAbsent || error instanceof ZodError) return [];
+    throw error;
+  }
 }
 
 async function listObjects(
@@ -101,19 +130,5 @@ async function listObjects(
       remedy: 'Install the CRDs of policy.sigstore.dev, or give policies with --policy.',
       cause: error,
     });
-  }
-}
-
-async function findObject(
-  client: PolicyClient,
-  type: ResourceType,
-  ref: { readonly namespace: string; readonly name: string },
-  signal: AbortSignal,
-): Promise<KubeObject | undefined> {
-  try {
-    return await client.get(type, ref, { signal });
-  } catch (error) {
-    if (isAppError(error) && error.code === 'ERR_KUBE_NOT_FOUND') return undefined;
-    throw error;
   }
 }

@@ -8,6 +8,8 @@ import { AppError, messageOf } from '../../model/errors.ts';
 export interface HostTrust {
   /** PEM file whose certificates are trusted for this host, beside the usual ones. */
   readonly caFile?: string;
+  /** The same, as PEM. */
+  readonly caPem?: string;
   /** Accept any certificate. Off unless the settings say so for this host. */
   readonly unsafeSkipVerify?: boolean;
 }
@@ -33,7 +35,10 @@ export class Dispatchers implements AsyncDisposable {
     const common = await Promise.all(options.caFiles.map(readCertificates));
     const hosts = new Map<string, Agent>();
     for (const [host, trust] of options.hosts ?? []) {
-      const own = trust.caFile === undefined ? [] : [await readCertificates(trust.caFile)];
+      const own = [
+        ...(trust.caFile === undefined ? [] : [await readCertificates(trust.caFile)]),
+        ...(trust.caPem === undefined ? [] : [trust.caPem]),
+      ];
       hosts.set(host, newAgent([...common, ...own], trust.unsafeSkipVerify === true));
     }
     return new Dispatchers(newAgent(common, false), hosts);

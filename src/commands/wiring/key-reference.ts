@@ -2,8 +2,12 @@ import { AppError } from '../../model/errors.ts';
 import { isRecord } from '../../kube/kube-object.ts';
 import { systemClock } from '../../telemetry/system-clock.ts';
 import type { KeyMaterial } from '../../signing/key-signer.ts';
+import { isKmsAddress, openKmsKeys } from '../../signing/kms/kms-keys.ts';
+import type { KmsKeys } from '../../signing/kms/kms-keys.ts';
 import type { Environment } from './cluster.ts';
+import { Dispatchers } from './dispatchers.ts';
 import { readInput } from './input-file.ts';
+import { trustedFilesOf } from './process-log.ts';
 
 /** What reading a key takes. */
 export interface KeyReading {
@@ -32,12 +36,29 @@ export async function readPrivateKey(reference: string, options: KeyReading): Pr
   return { pem, password: password ?? secret('cosign.password')?.trimEnd() ?? '' };
 }
 
-/** The public key that cosign's `--key` names when it verifies: a PEM file, or the cosign.pub of a Secret. Throws as {@link readPrivateKey}. */
+/**
+ * The public key that cosign's `--key` names when it verifies: a PEM file, the cosign.pub of a Secret, or a key in a KMS. Throws
+ * as {@link readPrivateKey}, ERR_KMS_*.
+ */
 export async function readPublicKeyPem(reference: string, options: KeyReading): Promise<string> {
+  if (isKmsAddress(reference)) {
+    await using closing = new AsyncDisposableStack();
+    return await (await openKms({ ...options, closing })).find(reference, options);
+  }
   if (!isSecret(reference)) return readInput(reference, options);
   const pem = (await readSecret(reference, options))('cosign.pub');
   if (pem === undefined) throw keyFault(`${reference} holds no cosign.pub`);
   return pem;
+}
+
+/** The way to KMSs with the authorities of the environment; `closing` takes its connections. Throws ERR_SETTINGS_CA_FILE. */
+export async function openKms({
+  environment,
+  closing,
+}: Pick<KeyReading, 'environment'> & { readonly closing: AsyncDisposableStack }): Promise<KmsKeys> {
+  const dispatchers = closing.use(await Dispatchers.open({ caFiles: trustedFilesOf(environment) }));
+  // No host has a trust of its own here.
+  return openKmsKeys({ dispatcher: dispatchers.for(''), environment });
 }
 
 function isSecret(reference: string): boolean {
@@ -75,6 +96,7 @@ async function readSecret(
 function keyFault(message: string): AppError {
   return new AppError('ERR_USAGE_KEY', message, {
     kind: 'permanent',
-    remedy: 'Name a PEM file, or a Secret as k8s://NAMESPACE/NAME with cosign.key and cosign.password.',
+    remedy:
+      'Name a PEM file, a Secret as k8s://NAMESPACE/NAME with cosign.key and cosign.password, or awskms://, azurekms://, gcpkms:// or hashivault://.',
   });
 }

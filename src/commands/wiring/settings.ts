@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { AppError, messageOf } from '../../model/errors.ts';
 import { parseSettingsDocument } from '../../settings/settings-object.ts';
 import { resolveSettings } from '../../settings/resolution.ts';
-import type { ResolvedSettings } from '../../settings/resolution.ts';
+import type { ResolvedSettings, SettingsSources } from '../../settings/resolution.ts';
 import type { SettingsInput } from '../../settings/settings-schema.ts';
 
 /** What the command line and the process say of settings. */
@@ -11,21 +11,23 @@ export interface SettingsArguments {
   readonly configFile?: string | undefined;
   readonly flags?: SettingsInput;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** `data` of Tekton Chains' ConfigMap, where there is one. */
-  readonly chainsConfig?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Reads and resolves the settings. Throws ERR_SETTINGS_FILE, ERR_SETTINGS_SYNTAX, ERR_SETTINGS_INVALID. */
 export async function readSettings(given: SettingsArguments): Promise<ResolvedSettings> {
-  const { configFile, flags, environment, chainsConfig } = given;
+  return resolveSettings(await readSettingsSources(given));
+}
+
+/** What command line, environment and file say, unresolved. Throws ERR_SETTINGS_FILE, ERR_SETTINGS_SYNTAX. */
+export async function readSettingsSources(given: SettingsArguments): Promise<SettingsSources> {
+  const { configFile, flags, environment } = given;
   const object =
     configFile === undefined ? undefined : parseSettingsDocument(await readText(configFile), configFile);
-  return resolveSettings({
+  return {
     ...(flags === undefined ? {} : { flags }),
     environment,
     ...(object === undefined ? {} : { object }),
-    ...(chainsConfig === undefined ? {} : { chainsConfig }),
-  });
+  };
 }
 
 async function readText(file: string): Promise<string> {

@@ -8,6 +8,7 @@ import { resourceTypes } from '../../kube/resource-type.ts';
 import { createServiceAccountTokenSource } from '../../kube/service-account-token.ts';
 import type { Settings } from '../../settings/settings-schema.ts';
 import { createFulcioClient } from '../../signing/fulcio-client.ts';
+import type { FulcioClient } from '../../signing/fulcio-client.ts';
 import {
   createFileTokenSource,
   createRequestTokenSource,
@@ -19,6 +20,7 @@ import { createKeySigner } from '../../signing/key-signer.ts';
 import type { KeyMaterial } from '../../signing/key-signer.ts';
 import { KeylessSigner } from '../../signing/keyless-signer.ts';
 import type { Dispatchers } from './dispatchers.ts';
+import type { SigningServices } from './signing-services.ts';
 
 /** Secrets that the command line or the environment gave; they stand before those that the settings name. */
 export interface GivenSecrets {
@@ -31,6 +33,7 @@ export interface GivenSecrets {
 /** What a signer may need. */
 export interface SignerParts {
   readonly settings: Settings;
+  readonly services: SigningServices;
   readonly dispatchers: Dispatchers;
   readonly clock: Clock;
   /** Absent without a cluster: then tokens and keys come from files. */
@@ -54,12 +57,15 @@ export async function createSigner(parts: SignerParts): Promise<Signer> {
 }
 
 async function createKeyless(parts: SignerParts): Promise<Signer> {
-  const { url, issuer } = parts.settings.signer.fulcio;
-  const fulcio = createFulcioClient({
-    url,
-    dispatcher: parts.dispatchers.for(new URL(url).host),
-    clock: parts.clock,
-  });
+  const { issuer } = parts.settings.signer.fulcio;
+  const { services, dispatchers, clock } = parts;
+  const fulcio: FulcioClient = {
+    issue: async (ask, options) => {
+      const url = await services.fulcioUrl(options);
+      const client = createFulcioClient({ url, dispatcher: dispatchers.for(new URL(url).host), clock });
+      return client.issue(ask, options);
+    },
+  };
   const tokens = await tokenSource(parts);
   return new KeylessSigner({
     fulcio,
@@ -68,11 +74,16 @@ async function createKeyless(parts: SignerParts): Promise<Signer> {
   });
 }
 
-async function tokenSource(parts: SignerParts): Promise<IdentityTokenSource> {
-  const { identityTokenFile, audience } = parts.settings.signer.fulcio;
-  const { client, account, clock, secrets } = parts;
+/** Where the identity token comes from: what was given, the mounted file, else a request to the API server. */
+export async function tokenSource(
+  parts: Pick<SignerParts, 'settings' | 'client' | 'clock' | 'secrets' | 'account'>,
+): Promise<IdentityTokenSource> {
+  const { identityTokenFile, audience, serviceAccount } = parts.settings.signer.fulcio;
+  const { client, clock, secrets } = parts;
+  const account = serviceAccount ?? parts.account;
   if (secrets?.identityToken !== undefined) return createStaticTokenSource(secrets.identityToken, clock);
-  if (client === undefined || account === undefined || (await isReadable(identityTokenFile))) {
+  const isFileMeant = serviceAccount === undefined && (await isReadable(identityTokenFile));
+  if (client === undefined || account === undefined || isFileMeant) {
     return createFileTokenSource(identityTokenFile, clock);
   }
   const { namespace, name } = account;

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 
 import { AppError } from '../../model/errors.ts';
+import { outlineSchema } from './policy-outline.ts';
+import type { OutlineRule } from './policy-outline.ts';
 
 /** Why a document does not comply; policy-engine/internal/verdict tells what each means. */
 const reasons = ['conflict', 'absent', 'incomplete', 'unsupported', 'not-compliant', 'evaluation'] as const;
@@ -26,6 +28,7 @@ const compiledSchema = z.object({
     .optional(),
   names: z.array(z.string()).default([]),
   volatile: z.array(z.string()).default([]),
+  outline: outlineSchema.optional(),
 });
 
 const crashSchema = z.object({ crash: z.string() });
@@ -62,6 +65,8 @@ export interface CompilationAnswer {
     | undefined;
   readonly names: readonly string[];
   readonly volatile: readonly string[];
+  /** The policy, written down; of CUE only. */
+  readonly outline?: OutlineRule | undefined;
 }
 
 /** A module's answer after a panic in the evaluator: the instance may be broken. */

@@ -8,6 +8,7 @@ import { evaluationLimits } from './evaluation-limits.ts';
 import type { EvaluationLimits } from './evaluation-limits.ts';
 import { LanguageEvaluator } from './language-evaluator.ts';
 import type { LoadablePolicy } from './language-evaluator.ts';
+import type { OutlineRule } from './policy-outline.ts';
 import { loadModule, modulesFolder } from './wasm-modules.ts';
 import type { PolicyLanguage } from './wasm-modules.ts';
 
@@ -36,6 +37,8 @@ export interface CompiledPolicy {
   readonly names: readonly string[];
   /** Built-ins in use that answer differently each time, e.g. `time.now_ns`: their verdicts must not be kept. */
   readonly volatile: readonly string[];
+  /** A CUE policy written down for those who have to say it in another language; absent for Rego. */
+  readonly outline?: OutlineRule | undefined;
   /**
    * Judges a document: JSON, at most `documentBytes`. A document that does not comply is no error. Throws
    * ERR_POLICY_DOCUMENT, ERR_POLICY_SIZE, ERR_POLICY_TIMEOUT, ERR_POLICY_CRASHED, ERR_POLICY_RESTING,
@@ -83,10 +86,11 @@ export function openPolicyEngine(options: PolicyEngineOptions): PolicyEngine {
         throw sizeFault('the policy', source.length, limits.policyBytes);
       ids += 1;
       const policy: LoadablePolicy = { id: ids, source, object };
-      const { fault, names, volatile } = await evaluators[type].compile(policy, signal);
+      const { fault, names, volatile, outline } = await evaluators[type].compile(policy, signal);
       if (fault !== undefined) throw new PolicyCompileError(type, fault, object);
       const judge = judgeBy({ policy, evaluator: evaluators[type], limits, clock: options.clock });
-      return { type, names, volatile, evaluate: judge, release: () => evaluators[type].release(policy) };
+      const release = (): Promise<void> => evaluators[type].release(policy);
+      return { type, names, volatile, outline, evaluate: judge, release };
     },
     close,
     [Symbol.asyncDispose]: close,

@@ -5,7 +5,7 @@ import { workKeyOf } from '../bom-generator.ts';
 import type { BomMaker } from '../bom-generator.ts';
 import type { GeneratedBom } from '../generate-bom.ts';
 import type { LayerSource } from '../layer-source.ts';
-import { SharedWork } from '../shared-work.ts';
+import { SharedWork } from '../../model/shared-work.ts';
 import { LayerFeed } from './layer-feed.ts';
 import { reviveFault } from './thread-protocol.ts';
 import type { ThreadOrder, ThreadReport, ThreadSettings } from './thread-protocol.ts';

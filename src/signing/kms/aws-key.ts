@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
-import { GetPublicKeyCommand, KMSClient, KMSServiceException } from '@aws-sdk/client-kms';
-import type { KMSClientConfig } from '@aws-sdk/client-kms';
+import { GetPublicKeyCommand, KMSClient, KMSServiceException, SignCommand } from '@aws-sdk/client-kms';
+import type { KMSClientConfig, SigningAlgorithmSpec } from '@aws-sdk/client-kms';
 import { exchange, readPublicKey } from './kms-access.ts';
 import type { KmsAccess, KmsProvider } from './kms-access.ts';
 import { kmsFault, kmsStatusFault } from './kms-fault.ts';
@@ -15,11 +15,58 @@ const attempts = 2;
  * is that of the ARN, else of the environment; credentials are found as every AWS program finds them. Throws ERR_KMS_*.
  */
 export const findAwsKey: KmsProvider = async (uri, access) => {
+  const place = parse(uri);
+  const { PublicKey } = await call(place, access, (client, options) =>
+    client.send(new GetPublicKeyCommand({ KeyId: place.keyId }), options),
+  );
+  const publicKey = readPublicKey({ key: Buffer.from(PublicKey ?? []), format: 'der', type: 'spki' }, uri);
+  return {
+    publicKey,
+    sign: async ({ data, digest, kind }, signing) => {
+      const algorithm = algorithms[kind];
+      const SigningAlgorithm = digest === undefined ? algorithm : `${algorithm}_${digest.hash.slice(3)}`;
+      const { Signature } = await call(place, signing, (client, options) => {
+        const command = new SignCommand({
+          KeyId: place.keyId,
+          Message: digest?.bytes ?? data,
+          MessageType: digest === undefined ? 'RAW' : 'DIGEST',
+          SigningAlgorithm: SigningAlgorithm as SigningAlgorithmSpec,
+        });
+        return client.send(command, options);
+      });
+      return Buffer.from(Signature ?? []);
+    },
+  };
+};
+
+const algorithms = {
+  ecdsa: 'ECDSA_SHA',
+  'rsa-pkcs1': 'RSASSA_PKCS1_V1_5_SHA',
+  'rsa-pss': 'RSASSA_PSS_SHA',
+  ed25519: 'ED25519_SHA_512',
+} as const;
+
+interface Place {
+  readonly uri: string;
+  readonly keyId: string;
+  readonly endpoint: string;
+  readonly region: string | undefined;
+}
+
+function parse(uri: string): Place {
   const [, endpoint = '', bareId, keyArn, region] = reference.exec(uri) ?? [];
-  const KeyId = bareId ?? keyArn;
-  if (KeyId === undefined || (endpoint !== '' && !URL.canParse(`https://${endpoint}`))) {
+  const keyId = bareId ?? keyArn;
+  if (keyId === undefined || (endpoint !== '' && !URL.canParse(`https://${endpoint}`))) {
     throw kmsFault('ERR_KMS_URI', uri, 'it is not in the format awskms://[ENDPOINT]/[ID/ALIAS/ARN]');
   }
+  return { uri, keyId, endpoint, region };
+}
+
+async function call<Answer>(
+  { uri, endpoint, region }: Place,
+  access: KmsAccess,
+  send: (client: KMSClient, options: { readonly abortSignal: AbortSignal }) => Promise<Answer>,
+): Promise<Answer> {
   const client = new KMSClient({
     maxAttempts: attempts,
     requestHandler: handlerOver(access),
@@ -27,17 +74,13 @@ export const findAwsKey: KmsProvider = async (uri, access) => {
     ...(region === undefined ? {} : { region }),
   });
   try {
-    const { PublicKey } = await client.send(new GetPublicKeyCommand({ KeyId }), {
-      abortSignal: access.signal,
-    });
-    const key = Buffer.from(PublicKey ?? []);
-    return readPublicKey({ key, format: 'der', type: 'spki' }, uri);
+    return await send(client, { abortSignal: access.signal });
   } catch (error) {
     throw error instanceof KMSServiceException ? faultOf(error, uri) : error;
   } finally {
     client.destroy();
   }
-};
+}
 
 /** AWS tells by names what others tell by the status: 400 is also what a missing right gives. */
 function faultOf(error: KMSServiceException, uri: string): Error {

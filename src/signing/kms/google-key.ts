@@ -1,7 +1,7 @@
 import { GoogleAuth } from 'google-auth-library';
 import { z } from 'zod';
 import { exchange, jsonOf, readPublicKey } from './kms-access.ts';
-import type { KmsProvider } from './kms-access.ts';
+import type { KmsAccess, KmsProvider } from './kms-access.ts';
 import { kmsFault, kmsStatusFault } from './kms-fault.ts';
 
 const segment = '[^/]+';
@@ -24,17 +24,37 @@ export const findGoogleKey: KmsProvider = async (uri, access) => {
     throw kmsFault('ERR_KMS_URI', uri, `it is not in the format ${format}`);
   }
   const authorization = `Bearer ${await accessToken(key, uri)}`;
-  const get = async (path: string): Promise<Readonly<Record<string, unknown>>> => {
+  const ask: Asking = async (path, { body, via = access } = {}) => {
     const url = new URL(path, api).href;
-    const given = await exchange({ method: 'GET', url, headers: { authorization } }, access);
+    const method = body === undefined ? 'GET' : 'POST';
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const headers = { authorization, ...(text === undefined ? {} : { 'content-type': 'application/json' }) };
+    const given = await exchange({ method, url, headers, body: text }, via);
     if (given.status !== 200) throw kmsStatusFault(uri, given.status);
     return jsonOf(given, uri);
   };
   const parent = key.split('/').map(encodeURIComponent).join('/');
-  const number = version ?? (await newestVersion(parent, uri, get));
-  const { pem } = await get(`${parent}/cryptoKeyVersions/${encodeURIComponent(number)}/publicKey`);
-  return readPublicKey(typeof pem === 'string' ? pem : '', uri);
+  const number = version ?? (await newestVersion(parent, uri, ask));
+  const place = `${parent}/cryptoKeyVersions/${encodeURIComponent(number)}`;
+  const { pem } = await ask(`${place}/publicKey`);
+  return {
+    publicKey: readPublicKey(typeof pem === 'string' ? pem : '', uri),
+    // Padding and hash are those of the key's version; what it does not sign it refuses.
+    sign: async ({ data, digest }, via) => {
+      const body =
+        digest === undefined
+          ? { data: Buffer.from(data).toString('base64') }
+          : { digest: { [digest.hash]: digest.bytes.toString('base64') } };
+      const { signature } = await ask(`${place}:asymmetricSign`, { body, via });
+      return Buffer.from(typeof signature === 'string' ? signature : '', 'base64');
+    },
+  };
 };
+
+type Asking = (
+  path: string,
+  how?: { readonly body?: object; readonly via?: KmsAccess },
+) => Promise<Readonly<Record<string, unknown>>>;
 
 async function newestVersion(
   parent: string,

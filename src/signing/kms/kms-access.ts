@@ -15,8 +15,23 @@ export interface KmsAccess {
   readonly signal: AbortSignal;
 }
 
-/** Finds the public key at an address of its own scheme. */
-export type KmsProvider = (uri: string, access: KmsAccess) => Promise<KeyObject>;
+/** What a KMS is asked to sign. */
+export interface KmsSigning {
+  readonly data: Uint8Array;
+  /** Of `data`; absent for Ed25519, which takes the data itself. */
+  readonly digest?: { readonly hash: 'sha256' | 'sha384' | 'sha512'; readonly bytes: Buffer };
+  readonly kind: 'ecdsa' | 'rsa-pkcs1' | 'rsa-pss' | 'ed25519';
+}
+
+/** A key whose private half a KMS holds. */
+export interface KmsKey {
+  readonly publicKey: KeyObject;
+  /** The signature, of ECDSA in DER; a call has an access of its own, with its own deadline. Throws ERR_KMS_*. */
+  readonly sign: (signing: KmsSigning, access: KmsAccess) => Promise<Uint8Array>;
+}
+
+/** Finds the key at an address of its own scheme. */
+export type KmsProvider = (uri: string, access: KmsAccess) => Promise<KmsKey>;
 
 /** One HTTP call, as the SDKs want it made. */
 export interface KmsCall {

@@ -70,14 +70,14 @@ describe('hostile admission reviews', () => {
       log: silentLog,
     });
     agent = new Agent({ connect: { ca: authorityPem!, servername: 'localhost' } });
-  }).timeout(20_000);
+  });
 
   after(async () => {
     await agent.destroy();
     await server.close({ drainMs: 1000 });
     await rm(folder, { recursive: true });
     if (isFullRun) console.log(`      the slowest case took ${slowestMs.toFixed(0)} ms`);
-  }).timeout(60_000);
+  });
 
   const ask = async (path: '/validate' | '/mutate', body: string): Promise<Answer> => {
     const began = performance.now();
@@ -175,5 +175,5 @@ describe('hostile admission reviews', () => {
       true,
     );
     expect(slowestMs).to.be.lessThan(longestMs);
-  }).timeout(isFullRun ? 3_600_000 : 60_000);
+  }).timeout(isFullRun ? 3_600_000 : 300_000);
 });

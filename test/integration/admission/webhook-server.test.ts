@@ -1,11 +1,13 @@
 import { createServer } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { Agent, request } from 'undici';
 import type { AdmissionServer } from '../../../src/admission/admission-server.ts';
 import { startAdmission } from '../../../src/commands/webhook/admission-wiring.ts';
 import { openWorkloadStores } from '../../../src/commands/webhook/workload-stores.ts';
 import { createRegistries, hostTrustOf } from '../../../src/commands/wiring/attestation.ts';
+import { LiveJudging } from '../../../src/commands/webhook/judging-wiring.ts';
 import { Dispatchers } from '../../../src/commands/wiring/dispatchers.ts';
 import { EventRecorder } from '../../../src/kube/events.ts';
 import { KubeClient } from '../../../src/kube/kube-client.ts';
@@ -16,6 +18,7 @@ import { silentLog } from '../../../src/model/log.ts';
 import { parseClusterImagePolicy } from '../../../src/policy/cluster-image-policy.ts';
 import { openPolicyEngine } from '../../../src/policy/evaluation/policy-engine.ts';
 import { compileClusterPolicy } from '../../../src/policy/policy-compiler.ts';
+import { ExceptionRegister } from '../../../src/policy/exception-register.ts';
 import { PolicyRegister } from '../../../src/policy/policy-register.ts';
 import { issueAuthority, issueLeaf } from '../../../src/reconcilers/serving-certificate-issue.ts';
 import { anonymousSource } from '../../../src/registry/credentials.ts';
@@ -60,7 +63,7 @@ describe('the webhook before a real registry', () => {
     silent = createServer();
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     await start();
-  }).timeout(60_000);
+  });
 
   after(async () => {
     await server.close({ drainMs: 0 });
@@ -134,13 +137,16 @@ describe('the webhook before a real registry', () => {
     const events = new EventRecorder({ client, clock, log: silentLog });
     parts.defer(() => events.close({ deadlineMs: 1000 }));
     const searchLog = (): Promise<never> => Promise.reject(new Error('no log is asked here'));
+    const live = { current: settings, onChange: () => undefined };
     server = await startAdmission(
       {
-        settings,
+        live,
         register,
         engine,
         stores,
-        searchLog,
+        judging: new LiveJudging({
+          ...{ live, stores, exceptions: new ExceptionRegister(), searchLog, metrics, clock },
+        }),
         events,
         metrics,
         namespace: 'system',
@@ -171,7 +177,7 @@ describe('the webhook before a real registry', () => {
 
   it('admits an image with all evidence, by the pull secret of the Pod', async () => {
     expect(await ask('/validate', signed.ref)).to.deep.equal({ uid: 'u', allowed: true });
-  }).timeout(20_000);
+  });
 
   it('denies one without, and names each check', async () => {
     const { allowed, status } = await ask('/validate', unsigned.ref);
@@ -179,14 +185,14 @@ describe('the webhook before a real registry', () => {
     expect(status?.message).to.match(
       /^validation failed: failed policy: golemtrust-production-policy: spec\.containers\[0\]\.image: .*signature missing.*slsa-provenance missing.*sbom-cyclonedx missing.*Next: /,
     );
-  }).timeout(20_000);
+  });
 
   it('says which pull secret is missing when the registry refuses', async () => {
     // What was admitted by one account is true for all; what was denied is not told to others.
     const { status } = await ask('/validate', unsigned.ref, 'absent');
     expect(status?.code).to.equal(503);
     expect(status?.message).to.include(`Secret ${namespace}/absent`).and.include('denied pull access');
-  }).timeout(20_000);
+  });
 
   it('pins a tag to the digest that the registry has', async () => {
     const image = `${signed.repository}:pinned`;
@@ -197,17 +203,21 @@ describe('the webhook before a real registry', () => {
     const [step] = JSON.parse(Buffer.from(patch, 'base64').toString()) as [{ value: string }];
     expect(step.value).to.equal(`${image}@${signed.digest}`);
     expect((await ask('/validate', step.value)).allowed).to.equal(true);
-  }).timeout(20_000);
+  });
 
   it('answers in time with a reason when a registry hangs', async () => {
     const startedMs = performance.now();
+    // A timer for when it should end tells by how much this machine is late.
+    const plain = sleep(1000).then(() => performance.now());
     const { status } = await ask('/validate?timeout=2s', `${hostOfSilent()}/app@${signed.digest}`);
-    expect(performance.now() - startedMs).to.be.below(2000);
+    const tookMs = performance.now() - startedMs;
+    const lateMs = (await plain) - startedMs - 1000;
+    expect(tookMs - lateMs).to.be.below(2000);
     expect(status?.code).to.equal(503);
     expect(status?.message)
       .to.include('not finished within 1 s')
       .and.include(`the image lies in ${hostOfSilent()}`);
-  }).timeout(20_000);
+  });
 
   it('opens one store for each account, however often it asks', () => {
     expect(requests).to.equal(2);

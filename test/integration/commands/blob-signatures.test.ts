@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, hash, randomUUID } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { expect } from 'chai';
 import { pipelineIdentity } from '../../support/judges.ts';
@@ -12,7 +12,6 @@ const kinds: Readonly<Record<string, () => { privateKey: KeyObject; publicKey: K
 const older = ['--new-bundle-format=false', '--use-signing-config=false'];
 
 describe('sign-blob and verify-blob beside the real cosign', function () {
-  this.timeout(30_000);
   let desk: OperatorDesk;
   let blob: string;
   let identity: string[];
@@ -30,6 +29,13 @@ describe('sign-blob and verify-blob beside the real cosign', function () {
   const passes = async (run: Promise<{ code: number | null; stderr: string }>): Promise<void> => {
     const { code, stderr } = await run;
     expect(code, stderr).to.equal(0);
+  };
+  /** A file that the log knows nothing of yet, and a wait for its index, which Rekor writes after it has answered. */
+  const freshBlob = async (): Promise<{ file: string; logged: (entries: number) => Promise<unknown> }> => {
+    const content = JSON.stringify({ _type: 'layout', name: randomUUID() });
+    const file = await desk.write('fresh.json', content);
+    const digest = `sha256:${hash('sha256', content, 'hex')}`;
+    return { file, logged: (entries) => desk.judges.searchUntilFound(digest, entries) };
   };
   const root = (): string => `--trusted-root=${desk.stack.trustedRoot}`;
 
@@ -86,6 +92,7 @@ describe('sign-blob and verify-blob beside the real cosign', function () {
 
   it('signs with an identity token so that cosign verifies signature, certificate and both bundles', async () => {
     const token = await desk.tokenFile();
+    const { file, logged } = await freshBlob();
     const [signature, certificate, bundle, old] = ['k.sig', 'k.crt', 'k.json', 'k.old'].map((name) =>
       desk.path(name),
     );
@@ -94,21 +101,22 @@ describe('sign-blob and verify-blob beside the real cosign', function () {
       `--output-certificate=${certificate}`,
       `--bundle=${bundle}`,
     ];
-    await passes(desk.ours('sign-blob', '--identity-token', token, ...outputs, blob));
+    await passes(desk.ours('sign-blob', '--identity-token', token, ...outputs, file));
     await passes(
-      desk.ours('sign-blob', '--identity-token', token, '--new-bundle-format=false', `--bundle=${old}`, blob),
+      desk.ours('sign-blob', '--identity-token', token, '--new-bundle-format=false', `--bundle=${old}`, file),
     );
-    await passes(desk.cosign('verify-blob', ...identity, root(), `--bundle=${bundle}`, blob));
+    await passes(desk.cosign('verify-blob', ...identity, root(), `--bundle=${bundle}`, file));
     await passes(
-      desk.cosign('verify-blob', ...identity, '--new-bundle-format=false', `--bundle=${old}`, blob),
+      desk.cosign('verify-blob', ...identity, '--new-bundle-format=false', `--bundle=${old}`, file),
     );
+    await logged(2);
     const parts = [
       `--signature=${signature}`,
       `--certificate=${certificate}`,
       `--rekor-url=${desk.stack.rekorUrl}`,
     ];
-    await passes(desk.cosign('verify-blob', ...identity, '--new-bundle-format=false', ...parts, blob));
-    await passes(desk.ours('verify-blob', ...identity, ...parts, blob));
+    await passes(desk.cosign('verify-blob', ...identity, '--new-bundle-format=false', ...parts, file));
+    await passes(desk.ours('verify-blob', ...identity, ...parts, file));
   });
 
   it('verifies what cosign signed with its encrypted key, and refuses another file with ERR_VERIFY_PAYLOAD_DIGEST', async () => {
@@ -128,14 +136,16 @@ describe('sign-blob and verify-blob beside the real cosign', function () {
 
   it('verifies what cosign signed in its older format, asking the log for the entry', async () => {
     const token = await desk.tokenFile();
+    const { file, logged } = await freshBlob();
     const [signature, certificate] = ['c.sig', 'c.crt'].map((name) => desk.path(name));
     const servers = [`--fulcio-url=${desk.stack.fulcioUrl}`, `--rekor-url=${desk.stack.rekorUrl}`];
     const outputs = [`--output-signature=${signature}`, `--output-certificate=${certificate}`];
     await passes(
-      desk.cosign('sign-blob', '--yes', '--identity-token', token, ...older, ...servers, ...outputs, blob),
+      desk.cosign('sign-blob', '--yes', '--identity-token', token, ...older, ...servers, ...outputs, file),
     );
+    await logged(1);
     await passes(
-      desk.ours('verify-blob', ...identity, `--signature=${signature}`, `--certificate=${certificate}`, blob),
+      desk.ours('verify-blob', ...identity, `--signature=${signature}`, `--certificate=${certificate}`, file),
     );
   });
 

@@ -40,7 +40,7 @@ describe('chainwright demo', () => {
       expect(stdout).to.match(/example-service:unsigned +denied +signature missing, /);
       expect(stdout).to.include('failed policy: golemtrust-production-policy');
     }
-  }).timeout(60_000);
+  });
 
   it('leaves the image, its evidence, the annotations and the SigningRecord where it says', async () => {
     await runCli(['demo'], { cwd: folder });
@@ -65,7 +65,7 @@ describe('chainwright demo', () => {
     const [record = ''] = await readdir(join(folder, '.demo/state/records/ci'));
     expect(await read(`state/records/ci/${record}`)).to.have.nested.property('spec.phase', 'Complete');
     expect(await read('trusted_root.json')).to.have.property('tlogs');
-  }).timeout(30_000);
+  });
 
   it('refuses to wipe a folder that it did not make, with ERR_USAGE_DEMO_FOLDER and exit code 2', async () => {
     await mkdir(join(folder, '.demo'));
@@ -74,5 +74,5 @@ describe('chainwright demo', () => {
     expect(code).to.equal(2);
     expect(stderr).to.include('ERR_USAGE_DEMO_FOLDER');
     expect(await readdir(join(folder, '.demo'))).to.deep.equal(['thesis.txt']);
-  }).timeout(30_000);
+  });
 });

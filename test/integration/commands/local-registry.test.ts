@@ -93,7 +93,7 @@ describe('chainwright local with a registry', () => {
     expect(stdout).to.include('ERR_STORE_FOREIGN');
     expect(code).to.equal(1);
   });
-}).timeout(120_000);
+});
 
 function taskRunOf(repository: string, digest: string): string {
   return JSON.stringify({

@@ -162,7 +162,7 @@ describe('chainwright local', () => {
           (await statusOf(name)).metadata.annotations['chains.tekton.dev/signed'] === 'true'
             ? true
             : undefined,
-        { what: `${name} being signed`, timeoutMs: 20_000 },
+        { what: `${name} being signed`, timeoutMs: 60_000 },
       );
     await drop('a.json', taskRun('a'));
     await signed('a');
@@ -173,7 +173,7 @@ describe('chainwright local', () => {
     await drop('c.json', text.slice(0, 100));
     await waitFor(
       async () => (await readFile(join(folder, 'log'), 'utf8')).includes('a file is read again') || undefined,
-      { what: 'the half written file being tried', timeoutMs: 20_000 },
+      { what: 'the half written file being tried', timeoutMs: 60_000 },
     );
     await drop('c.json', text);
     await signed('c');
@@ -192,4 +192,4 @@ describe('chainwright local', () => {
       expect({ code, stdout }).to.deep.equal({ code: 2, stdout: '' });
     });
   }
-}).timeout(60_000);
+});

@@ -43,6 +43,11 @@ export class OperatorDesk implements AsyncDisposable {
     });
   }
 
+  /** As {@link ours}, without anything that tells of servers, authorities or credentials. */
+  oursBare(...args: readonly string[]): Promise<CliOutcome> {
+    return runCli(args, { cwd: this.folder, env: { DOCKER_CONFIG: this.folder, SSL_CERT_FILE: '' } });
+  }
+
   /** Runs cosign; for its older formats the environment names the keys of the stack. */
   cosign(...args: readonly string[]): Promise<Judgement> {
     const { env } = this.stack;

@@ -81,4 +81,4 @@ describe('chainwright preview', () => {
       expect(stderr).to.include(said);
     });
   }
-}).timeout(30_000);
+});

@@ -39,7 +39,7 @@ describe('chainwright sbom', () => {
     index = await pushCataloguedIndex(session, repository, 'cli');
     const manifest = await session.findManifest(repository, image.digest);
     await session.putManifest(repository, manifest ?? Buffer.alloc(0), manifestType, 'cli');
-  }).timeout(30_000);
+  });
 
   after(async () => {
     await session[Symbol.asyncDispose]();
@@ -64,7 +64,7 @@ describe('chainwright sbom', () => {
     expect((await createBomValidator())(bom)).to.deep.equal([]);
     expect(bom.metadata.component.version).to.equal(image.digest);
     expect(purlsIn(first?.stdout ?? '')).to.deep.equal(cataloguedPurls);
-  }).timeout(20_000);
+  });
 
   it('prints a table for people', async () => {
     const { code, stdout } = await sbom([image.ref, '--output', 'table']);
@@ -73,7 +73,7 @@ describe('chainwright sbom', () => {
     expect(stdout).to.match(
       /\nnpm +left-pad +1\.3\.0 +WTFPL +\/app\/node_modules\/left-pad\/package\.json\n/,
     );
-  }).timeout(20_000);
+  });
 
   it('reads the platform of an index that is asked for, or all of them', async () => {
     const [, arm = ''] = index.platforms;
@@ -85,7 +85,7 @@ describe('chainwright sbom', () => {
     expect((await createBomValidator())(bom)).to.deep.equal([]);
     const containers = bom.components.filter(({ type }) => type === 'container');
     expect(containers.map(({ version }) => version)).to.have.members([...index.platforms]);
-  }).timeout(20_000);
+  });
 
   it('asks the credential helper that the docker config names', async () => {
     const helper = join(folder, 'bin', 'docker-credential-stack');
@@ -107,7 +107,7 @@ describe('chainwright sbom', () => {
     const { code, stdout, stderr } = await sbom([image.ref], env);
     expect(code, stderr).to.equal(0);
     expect(purlsIn(stdout)).to.deep.equal(cataloguedPurls);
-  }).timeout(20_000);
+  });
 
   const refusals: Record<string, { args: () => Promise<string[]> | string[]; exit: number; code: string }> = {
     'an absent image': { args: () => [`${image.repository}:absent`], exit: 1, code: 'ERR_SBOM_IMAGE_ABSENT' },
@@ -128,6 +128,6 @@ describe('chainwright sbom', () => {
       const outcome = await sbom(await args());
       expect([outcome.code, outcome.stdout]).to.deep.equal([exit, '']);
       expect(outcome.stderr).to.match(new RegExp(`^${code}: `));
-    }).timeout(20_000);
+    });
   }
 });

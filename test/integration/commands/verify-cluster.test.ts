@@ -81,7 +81,7 @@ describe('chainwright verify --cluster', () => {
     unsigned = (await pushImage(scene.registry, repository)).ref;
     await create(trustRootsPath, await trustRootObject(scene.stack, label));
     await create(policiesPath, await runbookPolicyFor(`${repository}**`, label, label));
-  }).timeout(120_000);
+  });
 
   after(async () => {
     for (const path of created.toReversed()) await scene.api.delete(path);
@@ -101,13 +101,13 @@ describe('chainwright verify --cluster', () => {
       pipelineIdentity,
       pipelineIdentity,
     ]);
-  }).timeout(60_000);
+  });
 
   it('denies with exit code 1, and names each check that lacks something', async () => {
     const { code, stdout } = await verify(unsigned);
     expect(code).to.equal(1);
     expect(stdout).to.include('signature: missing').and.include('sbom-cyclonedx');
-  }).timeout(60_000);
+  });
 
   it('reads the Secrets and ConfigMaps that policies refer to, and says which one is absent', async () => {
     const policy = (name: string, authority: object, more: object = {}): { metadata: { name: string } } => ({
@@ -133,7 +133,7 @@ describe('chainwright verify --cluster', () => {
       expect(result?.passed).to.equal(false);
       expect(JSON.stringify(result?.reasons)).to.include('nobody');
     });
-  }).timeout(60_000);
+  });
 
   it('denies by a TrustRoot that is not there, as the webhook does', async () => {
     const name = `${label}-rootless`;
@@ -143,7 +143,7 @@ describe('chainwright verify --cluster', () => {
       expect(result?.passed).to.equal(false);
       expect(JSON.stringify(result?.reasons)).to.include('no-such-root');
     });
-  }).timeout(60_000);
+  });
 
   it('takes trustedRoot.trustRootRef of the settings where a policy names no trust root', async () => {
     const name = `${label}-default`;
@@ -167,7 +167,7 @@ describe('chainwright verify --cluster', () => {
       expect(code, stderr + stdout).to.equal(0);
       expect(stdout).to.include(`policy ${name} (enforce, strict): passed`);
     });
-  }).timeout(60_000);
+  });
 
   it('tests a workload by the policies of the cluster', async () => {
     const workload = join(folder, 'pod.json');
@@ -185,14 +185,14 @@ describe('chainwright verify --cluster', () => {
       ['spec.containers[0].image', 'admitted'],
       ['spec.containers[1].image', 'denied'],
     ]);
-  }).timeout(60_000);
+  });
 
   it('refuses --cluster together with --policy, and no source of policies at all, with exit code 2', async () => {
     expect((await verify(signed, '--policy', 'x.yaml')).code).to.equal(2);
     const { code, stderr } = await cli('verify', signed);
     expect(code).to.equal(2);
     expect(stderr).to.include('--cluster');
-  }).timeout(30_000);
+  });
 
   it('tells with exit code 3 that the cluster cannot be reached', async () => {
     const unreachable = join(folder, 'kubeconfig');
@@ -210,5 +210,5 @@ describe('chainwright verify --cluster', () => {
       env: { KUBECONFIG: unreachable },
     });
     expect(code, stderr).to.equal(3);
-  }).timeout(60_000);
+  });
 });

@@ -139,7 +139,7 @@ describe('objects of a real API server', () => {
     const requests = await cluster.requestsOf(async () => {
       recorder.record({ ...notice, message: 'harbor does not hold it' });
       recorder.record({ ...notice, message: 'nor that' });
-      await recorder.close({ deadlineMs: 5000 });
+      await recorder.close({ deadlineMs: 60_000 });
     });
     expect(requests).to.deep.equal(['create events', 'create events']);
     const told = await kubectl(['describe', 'taskrun', 'described', '--namespace', cluster.namespace]);
@@ -154,7 +154,7 @@ describe('objects of a real API server', () => {
     // one request at a time, so that the second notice finds the first one written
     while (recorder.counts().written < 1) await new Promise((resolve) => setTimeout(resolve, 5));
     recorder.record(notice);
-    await recorder.close({ deadlineMs: 5000 });
+    await recorder.close({ deadlineMs: 60_000 });
     expect(recorder.counts()).to.deep.equal({ written: 2, dropped: 0, failed: 0 });
     const { items } = await cluster.client.list(resourceTypes.events, {
       namespace: cluster.namespace,

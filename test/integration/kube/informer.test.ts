@@ -12,7 +12,7 @@ import type { TestCluster } from './cluster.ts';
 
 const { taskRuns } = resourceTypes;
 const signal = new AbortController().signal;
-const outageMs = 60_000;
+const outageMs = 180_000;
 
 async function until(condition: () => boolean, what: string): Promise<void> {
   for (let waited = 0; !condition(); waited += 20) {
@@ -82,11 +82,16 @@ describe('Informer on a real API server', () => {
 
   it('sees a change within a second', async () => {
     await until(() => cluster.traces.some((trace) => trace.verb === 'watch'), 'a watch');
-    await cluster.createRun('quick');
-    const startMs = Date.now();
-    await until(() => namesOf('added').includes('quick'), 'the addition');
-    expect(Date.now() - startMs).to.be.lessThan(1000);
-    expect(informer.find(`${cluster.namespace}/quick`)?.metadata).to.not.have.property('managedFields');
+    const tookMs: number[] = [];
+    for (let index = 0; index < 9; index += 1) {
+      await cluster.createRun(`quick-${index}`);
+      const startMs = performance.now();
+      await until(() => namesOf('added').includes(`quick-${index}`), 'the addition');
+      tookMs.push(performance.now() - startMs);
+    }
+    // The middle one: a busy machine may hold up any single one.
+    expect(tookMs.toSorted((a, b) => a - b)[4]).to.be.lessThan(1000);
+    expect(informer.find(`${cluster.namespace}/quick-0`)?.metadata).to.not.have.property('managedFields');
   });
 
   it('misses nothing while the API server is killed and comes back in mid-watch', async () => {

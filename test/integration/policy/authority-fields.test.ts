@@ -33,7 +33,6 @@ interface SignatureManifest {
 }
 
 describe('fields of an authority, on evidence of the real cosign', function () {
-  this.timeout(60_000);
   let scene: Scene;
   let folder: string;
   let count = 0;
@@ -97,7 +96,7 @@ describe('fields of an authority, on evidence of the real cosign', function () {
         findConfigMapEntry: none,
       },
       noMatch: 'deny',
-      signal: AbortSignal.timeout(30_000),
+      signal: AbortSignal.timeout(120_000),
       closing,
     });
     const judgement = await asked(asPodImage(ref));

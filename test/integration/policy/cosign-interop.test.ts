@@ -29,12 +29,12 @@ describe('evidence that the real cosign made', () => {
       COSIGN_PASSWORD: 'lab',
     });
     expect(made.code, made.stderr).to.equal(0);
-  }).timeout(60_000);
+  });
 
   after(async () => {
     await rm(folder, { recursive: true });
     await scene[Symbol.asyncDispose]();
-  }).timeout(60_000);
+  });
 
   type Change = (policy: PolicyDocument) => void;
   const judge = async (
@@ -71,7 +71,7 @@ describe('evidence that the real cosign made', () => {
         for (const judgement of await judge(registry, { key, layout }, changes)) {
           expect(checksOf(judgement), judgement.message).to.deep.equal(allPassed);
         }
-      }).timeout(60_000);
+      });
 
       it(`with a key and no log entry, as ${layout} in ${registry}, is admitted unless the policy asks the log`, async () => {
         const options = { key: `${prefix}.key`, layout, log: 'none' } as const;
@@ -80,18 +80,18 @@ describe('evidence that the real cosign made', () => {
         expect(checksOf(unlogged!), unlogged!.message).to.deep.equal(allPassed);
         expect(logged!.outcome).to.equal('denied');
         expect(logged!.message).to.match(/log/);
-      }).timeout(60_000);
+      });
     }
 
     it(`keyless in bundles that Rekor v2 and a timestamp authority saw, in ${registry}, is admitted`, async () => {
       const options = { layout: 'referrer', log: 'rekor2' } as const;
       const [judgement] = await judge(registry, options, [() => undefined]);
       expect(checksOf(judgement!), judgement!.message).to.deep.equal(allPassed);
-    }).timeout(60_000);
+    });
 
     it(`keyless as tag, in ${registry}, is not admitted by a policy that asks for another key`, async () => {
       const [judgement] = await judge(registry, { layout: 'tag' }, [await byKey('unlogged')]);
       expect(checksOf(judgement!).filter((check) => check.endsWith(' passed'))).to.deep.equal([]);
-    }).timeout(60_000);
+    });
   }
 });

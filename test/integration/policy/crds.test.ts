@@ -39,7 +39,7 @@ describe('the CRDs of policy.sigstore.dev', () => {
         `crd/${plural}.policy.sigstore.dev`,
       ]);
     }
-  }).timeout(60_000);
+  });
 
   after(async () => {
     for (const path of made) await api.delete(path);

@@ -54,13 +54,13 @@ describe('hostile evidence', () => {
       findKmsKey: none,
     };
     const parsed = parseClusterImagePolicy(parse(await readFile(runbookPolicyFile, 'utf8')), 'tekton-chains');
-    policy = await compileClusterPolicy(parsed, { engine, references, signal: AbortSignal.timeout(30_000) });
-  }).timeout(60_000);
+    policy = await compileClusterPolicy(parsed, { engine, references, signal: AbortSignal.timeout(120_000) });
+  });
 
   after(async () => {
     await engine.close();
     if (isFullRun) console.log(`      the slowest case took ${slowestMs.toFixed(0)} ms of the processor`);
-  }).timeout(60_000);
+  });
 
   const judge = async (content: RegistryContent): Promise<ImageJudgement> => {
     const pinned = {
@@ -114,7 +114,7 @@ describe('hostile evidence', () => {
       const judgement = await judge(hangBeside(hoard.digest, pieces));
       expect(judgement.outcome, explainBriefly(judgement)).to.equal('admitted');
       expect(unsupported(pieces)).to.deep.equal([]);
-    }).timeout(20_000);
+    });
 
     it(`is denied with any one piece (${layout}) taken away or taken from somebody else`, async () => {
       const own = hoard.genuine.filter((piece) => layout === 'both' || piece.layout === layout);
@@ -127,12 +127,12 @@ describe('hostile evidence', () => {
           expect(unsupported(pieces)).to.deep.equal([kind]);
         }
       }
-    }).timeout(60_000);
+    });
   }
 
   it(`never crashes, never hangs and is never admitted without support, in ${cases} cases`, async () => {
     const layouts = fc.constantFrom('tag' as const, 'bundle' as const, 'both' as const);
     await fc.assert(fc.asyncProperty(layouts, edits, tryEvidence), { numRuns: cases });
     expect(slowestMs).to.be.lessThan(longestMs);
-  }).timeout(isFullRun ? 3_600_000 : 60_000);
+  }).timeout(isFullRun ? 3_600_000 : 300_000);
 });

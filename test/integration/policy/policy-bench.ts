@@ -31,7 +31,7 @@ export async function judgeByRunbook(
       findConfigMapEntry: none,
     },
     noMatch: 'deny',
-    signal: AbortSignal.timeout(30_000),
+    signal: AbortSignal.timeout(120_000),
     closing,
   });
   const judgement = await judge(asPodImage(image));

@@ -24,11 +24,11 @@ describe("the runbook's policy", () => {
     maker = new EvidenceMaker(scene.stack, scene.judges);
     namespace = await scene.namespace('policy');
     await scene.controller([namespace]);
-  }).timeout(60_000);
+  });
 
   after(async () => {
     await scene[Symbol.asyncDispose]();
-  }).timeout(60_000);
+  });
 
   const push = (): Promise<PushedImage> => pushImage(scene.registry, `${scene.stack.registry}/policy`);
   const built = async (name: string): Promise<PushedImage> => {
@@ -56,13 +56,13 @@ describe("the runbook's policy", () => {
       expect(evidence[0]!.signer).to.include({ subject: pipelineIdentity, issuer: scene.stack.issuer });
       expect(evidence[0]!.logEntries).to.have.length(1);
     }
-  }).timeout(60_000);
+  });
 
   for (const layout of ['tag', 'referrer'] as const) {
     it(`admits an image whose evidence the real cosign wrote as ${layout}`, async () => {
       const judgement = await judgeByRunbook((await made({ layout })).ref);
       expect(checksOf(judgement), judgement.message).to.deep.equal(allPassed);
-    }).timeout(60_000);
+    });
   }
 
   it('denies an unsigned image, names every check as missing, and says what to do', async () => {
@@ -92,7 +92,7 @@ describe("the runbook's policy", () => {
       expect(checksOf(judgement).filter((check) => !check.endsWith('passed'))).to.deep.equal(failing);
       expect(judgement.outcome).to.equal('denied');
       for (const check of failing) expect(judgement.message).to.include(check);
-    }).timeout(60_000);
+    });
   }
 
   it('passes an image without signature in permissive mode, as policy-controller does', async () => {
@@ -102,7 +102,7 @@ describe("the runbook's policy", () => {
     });
     expect(checksOf(judgement)).to.deep.equal(['slsa-provenance passed', 'sbom-cyclonedx passed']);
     expect(judgement.outcome).to.equal('admitted');
-  }).timeout(60_000);
+  });
 
   it('denies provenance of another builder, with path and both values', async () => {
     const { ref } = await made({ builderId: 'https://somebody.example/builder' });
@@ -112,7 +112,7 @@ describe("the runbook's policy", () => {
       .to.include('predicate.builder.id')
       .and.include('https://tekton.golems.internal/chains/')
       .and.include('https://somebody.example/builder');
-  }).timeout(60_000);
+  });
 
   it('denies evidence of another identity, with the expected and the found one', async () => {
     const { ref } = await made({ account: { namespace, name: 'default' } });
@@ -126,7 +126,7 @@ describe("the runbook's policy", () => {
       .to.include('serviceaccounts/default')
       .and.include('serviceaccounts/tekton-chains-controller')
       .and.include('Somebody else signed it');
-  }).timeout(60_000);
+  });
 
   it('denies evidence of another issuer, with the expected and the found one', async () => {
     const { ref } = await made({});
@@ -135,7 +135,7 @@ describe("the runbook's policy", () => {
     });
     expect(outcome).to.equal('denied');
     expect(message).to.include('https://issuer.example').and.include('https://kubernetes.golems.internal');
-  }).timeout(60_000);
+  });
 
   it('denies an attestation that was changed after it was signed', async () => {
     const image = await built('tampered');
@@ -148,7 +148,7 @@ describe("the runbook's policy", () => {
       reasons.map(({ code }) => code),
     );
     expect(codes).to.include('ERR_VERIFY_SIGNATURE');
-  }).timeout(60_000);
+  });
 
   it('denies an image that wears the evidence of another one', async () => {
     const image = await built('moved');
@@ -161,7 +161,7 @@ describe("the runbook's policy", () => {
       'sbom-cyclonedx invalid',
     ]);
     expect(judgement.message).to.include('about another image');
-  }).timeout(60_000);
+  });
 
   it('fails with a passing fault where the registry cannot be reached, instead of judging', async () => {
     const image = `harbor.golems.internal:1/golem-trust/policy@${(await push()).digest}`;

@@ -25,7 +25,6 @@ import { openScene } from '../../support/scene.ts';
 import type { Scene } from '../../support/scene.ts';
 
 describe('signaturePullSecrets, at a registry that tells strangers nothing', function () {
-  this.timeout(60_000);
   const parts = new AsyncDisposableStack();
   let scene: Scene;
   let namespace: string;
@@ -73,7 +72,7 @@ describe('signaturePullSecrets, at a registry that tells strangers nothing', fun
   /** Judges as the webhook does for a Pod without credentials of its own. */
   const judge = async (...signaturePullSecrets: readonly string[]): Promise<string> => {
     await using closing = new AsyncDisposableStack();
-    const signal = AbortSignal.timeout(20_000);
+    const signal = AbortSignal.timeout(120_000);
     const clock = systemClock;
     const access = await openKubeconfigAccess({ paths: [scene.stack.kubeconfig], clock }, { signal });
     const client = closing.use(new KubeClient({ access, clock }));

@@ -33,7 +33,7 @@ describe('a policy that names a TrustRoot', () => {
       await maker.make(ref, options);
       images.push(ref);
     }
-  }).timeout(120_000);
+  });
 
   after(() => scene[Symbol.asyncDispose]());
 
@@ -62,7 +62,7 @@ describe('a policy that names a TrustRoot', () => {
   it('admits by the keys in the object, of both kinds of logs', async () => {
     const { spec } = await trustRootObject(scene.stack, 'golems');
     expect(await judgeUnder(spec as object)).to.deep.equal(images.map(() => allPassed));
-  }).timeout(60_000);
+  });
 
   it('denies what a log recorded whose key is another', async () => {
     const { spec } = (await trustRootObject(scene.stack, 'golems')) as unknown as { spec: TrustRootSpec };
@@ -73,7 +73,7 @@ describe('a policy that names a TrustRoot', () => {
     };
     const [byTag] = await judgeUnder(strange);
     expect(byTag?.filter((check) => check.endsWith('passed'))).to.deep.equal([]);
-  }).timeout(60_000);
+  });
 
   it('admits by a TUF repository in the object', async () => {
     const repository = new TestTufRepository().publish({
@@ -83,7 +83,7 @@ describe('a policy that names a TrustRoot', () => {
       repository: { root: base64(repository.root), mirrorFS: base64(await repository.archive()) },
     };
     expect(await judgeUnder(spec)).to.deep.equal(images.map(() => allPassed));
-  }).timeout(60_000);
+  });
 
   it('admits by a TUF repository on a mirror that tells keys by their usage', async () => {
     const usage = (name: string, uri: string): object => ({
@@ -105,5 +105,5 @@ describe('a policy that names a TrustRoot', () => {
     await using mirror = await startTestMirror(repository.files);
     const spec = { remote: { root: base64(repository.root), mirror: mirror.url } };
     expect(await judgeUnder(spec)).to.deep.equal(images.map(() => allPassed));
-  }).timeout(60_000);
+  });
 });

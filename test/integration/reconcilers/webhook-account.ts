@@ -48,6 +48,19 @@ export async function openWebhookAccount(): Promise<WebhookAccount> {
   return { namespace, stem, client, api, [Symbol.asyncDispose]: () => closing.disposeAsync() };
 }
 
+/** Rights of the account besides, from a file below config/. */
+export async function grantBesides(account: WebhookAccount, file: string): Promise<AsyncDisposable> {
+  const text = (await readFile(new URL(`../../../config/${file}`, import.meta.url), 'utf8'))
+    .replaceAll('name: chainwright-webhook', `name: ${account.stem}`)
+    .replaceAll('namespace: tekton-chains', `namespace: ${account.namespace}`);
+  await kubectl(['apply', '-f', '-'], text);
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await kubectl(['delete', '--ignore-not-found', '-f', '-'], text);
+    },
+  };
+}
+
 async function permissionsOf(namespace: string, stem: string): Promise<string> {
   const text = await readFile(permissions, 'utf8');
   return text
@@ -63,7 +76,7 @@ export function eventually<Found>(
 ): Promise<Found> {
   return waitFor(() => Promise.resolve().then(look), {
     what: 'what is awaited',
-    timeoutMs: 20_000,
+    timeoutMs: 90_000,
     pollMs: 50,
   });
 }

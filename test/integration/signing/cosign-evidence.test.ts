@@ -55,7 +55,6 @@ describe('verification of what the real cosign wrote', () => {
   };
 
   before(async function () {
-    this.timeout(60_000);
     stack = await openStack();
     trustRoot = await loadTrustRoot(stack.trustedRoot, { signal });
     folder = await mkdtemp(join(tmpdir(), 'cosign-evidence-'));
@@ -90,7 +89,6 @@ describe('verification of what the real cosign wrote', () => {
   };
 
   it('accepts its signature and attestation in the tag layout', async function () {
-    this.timeout(60_000);
     await sign('sign', legacy());
     await sign('attest', legacy());
     const tag = `${repository}:${digest.replace(':', '-')}`;
@@ -104,7 +102,6 @@ describe('verification of what the real cosign wrote', () => {
     ['Rekor v2 and a timestamp authority', 'STACK_SIGNING_CONFIG_REKOR2'],
   ] as const) {
     it(`accepts its signature and attestation as bundles, logged in ${log}`, async function () {
-      this.timeout(60_000);
       const before = new Set(await referrersOf(stack, repository, digest));
       await sign('sign', withConfig(config));
       await sign('attest', withConfig(config));
@@ -116,7 +113,6 @@ describe('verification of what the real cosign wrote', () => {
   }
 
   it('signs with a key that cosign made so that cosign verifies it', async function () {
-    this.timeout(60_000);
     const prefix = join(folder, 'lab');
     await judge('cosign', 'generate-key-pair', `--output-key-prefix=${prefix}`);
     const signer = await createKeySigner({ pem: await readFile(`${prefix}.key`, 'utf8'), password: 'lab' });

@@ -13,6 +13,7 @@ import { encodeEnvelope, inTotoPayloadType, preAuthEncoding } from '../../../src
 import type { LogKey } from '../../../src/transparency/log-key.ts';
 import { RekorV1Client } from '../../../src/transparency/rekor-v1-client.ts';
 import type { LogProposal } from '../../../src/transparency/transparency-log.ts';
+import { waitFor } from '../../support/waiting.ts';
 import { codeOfRejection } from '../../unit/signing/codes.ts';
 import { signal, systemClock } from '../../unit/signing/signed-evidence.ts';
 
@@ -69,9 +70,14 @@ describe('RekorV1Client against the real Rekor', () => {
 
   it('logs an envelope that rekor-cli gets by index and finds by the digest of its subject', async () => {
     const subject = hash('sha256', randomUUID());
-    const { recorded, uuid } = await open(keys).append(proposeStatement(subject), { signal });
+    const { recorded, uuid = 'none' } = await open(keys).append(proposeStatement(subject), { signal });
     expect(await rekorCli('get', '--log-index', String(recorded.logIndex))).to.include(uuid);
-    expect(await rekorCli('search', '--sha', `sha256:${subject}`)).to.include(uuid);
+    // Rekor writes its index after it has answered.
+    const searching = async (): Promise<string | undefined> => {
+      const printed = await rekorCli('search', '--sha', `sha256:${subject}`);
+      return printed.includes(uuid) ? printed : undefined;
+    };
+    await waitFor(searching, { what: 'the entry being in the index', timeoutMs: 60_000 });
     expect(await open(keys).search({ hash: `sha256:${subject}` }, { signal })).to.deep.equal([uuid]);
   });
 

@@ -14,6 +14,7 @@ import type { LogFields, Log } from '../../../src/model/log.ts';
 import { parseClusterImagePolicy } from '../../../src/policy/cluster-image-policy.ts';
 import { compileClusterPolicy } from '../../../src/policy/policy-compiler.ts';
 import type { PolicyReferences } from '../../../src/policy/policy-references.ts';
+import { ExceptionRegister } from '../../../src/policy/exception-register.ts';
 import { PolicyRegister } from '../../../src/policy/policy-register.ts';
 import type { PolicyRules } from '../../../src/policy/policy-register.ts';
 import type { ImageStore } from '../../../src/registry/image-store.ts';
@@ -34,6 +35,7 @@ export interface TestPolicy {
   readonly name?: string;
   readonly glob?: string;
   readonly mode?: 'enforce' | 'warn';
+  readonly annotations?: Readonly<Record<string, string>>;
   readonly authorities: readonly object[];
 }
 
@@ -53,6 +55,9 @@ export interface Door {
   readonly validate: (request: AdmissionRequest, signal?: AbortSignal) => Promise<AdmissionAnswer>;
   readonly mutate: (request: AdmissionRequest, signal?: AbortSignal) => Promise<AdmissionAnswer>;
   readonly register: PolicyRegister;
+  readonly exceptions: ExceptionRegister;
+  /** Policies that an exception let an image off. */
+  readonly excepted: readonly string[];
   readonly clock: VirtualClock;
   readonly lines: LogFields[];
   readonly events: EventNotice[];
@@ -68,7 +73,10 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
   const seen = { lines: [] as LogFields[], events: [] as EventNotice[], asked: [] as string[] };
   const decisions: Door['decisions'] = [];
   const log = logInto(seen.lines);
-  const metrics: Pick<AdmissionMetrics, 'decisionMade' | 'cacheAsked'> = {
+  const excepted: string[] = [];
+  const exceptions = new ExceptionRegister();
+  const metrics: Pick<AdmissionMetrics, 'decisionMade' | 'exceptionUsed' | 'cacheAsked'> = {
+    exceptionUsed: (policy) => excepted.push(policy),
     decisionMade: (decision) => decisions.push(decision),
     cacheAsked: (cache, result) => seen.asked.push(`${cache} ${result}`),
   };
@@ -82,14 +90,16 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
     ...{ entries: 100, admittedForMs: 3_600_000, deniedForMs: 10_000, clock, metrics },
   });
   const mediaTypes = new MediaTypes();
-  const judging = new ImageJudging({ stores, verdicts, tags, mediaTypes, resolveTags, clock });
+  const judging = new ImageJudging({
+    ...{ stores, verdicts, tags, mediaTypes, resolveTags, exceptions, clock },
+  });
   const events = { record: (notice: EventNotice) => seen.events.push(notice) };
   const recorder = new DecisionRecorder({ log, events, metrics });
   const validation = { register, judging, recorder, unchangedImages };
   const pinning = { register, stores, tags, resolveTags, log };
   return {
     ...seen,
-    ...{ register, clock, decisions },
+    ...{ register, exceptions, excepted, clock, decisions },
     validate: (request, signal = soon()) => validateWorkload(request, validation, { signal }),
     mutate: (request, signal = soon()) => pinTags(request, pinning, { signal }),
   };
@@ -109,11 +119,11 @@ async function registerOf({
 
 /** Puts a policy in force. */
 export async function putPolicy(register: PolicyRegister, policy: TestPolicy, version = '1'): Promise<void> {
-  const { name = 'test', glob = 'registry.example/**', mode = 'enforce', authorities } = policy;
+  const { name = 'test', glob = 'registry.example/**', mode = 'enforce', annotations, authorities } = policy;
   const object = {
     apiVersion: 'policy.sigstore.dev/v1beta1',
     kind: 'ClusterImagePolicy',
-    metadata: { name },
+    metadata: { name, ...(annotations === undefined ? {} : { annotations }) },
     spec: { images: [{ glob }], mode, authorities },
   };
   const engine = { compile: () => Promise.reject(new Error('no engine here')) };

@@ -23,6 +23,8 @@ const withBody = (policy: object): object => ({
   attestations: [{ name: 'sbom', predicateType: 'https://cyclonedx.org/bom', policy }],
 });
 
+const exceptions = { enabled: true, namespaces: ['shop'], maxDurationMs: 3_600_000, digestOnly: true };
+
 describe('validating a policy', () => {
   let released = 0;
   const validate = async (
@@ -38,7 +40,7 @@ describe('validating a policy', () => {
       };
       return { type: 'cue', names: [], volatile: [], release, evaluate: () => Promise.reject(new Error()) };
     };
-    const parts = { engine: { compile }, namespace: 'system', clock: systemClock };
+    const parts = { engine: { compile }, namespace: 'system', exceptions, clock: systemClock };
     return validatePolicyObject(request, parts, { signal: soon() });
   };
   const denialOf = async (object: JsonObject): Promise<unknown> =>
@@ -126,5 +128,38 @@ describe('validating a policy', () => {
   it('refuses other kinds with ERR_ADMISSION_REVIEW', async () => {
     const other = { apiVersion: 'v1', kind: 'ConfigMap', metadata: {} };
     expect((await rejectionOf(validate(requestOf(other)))).code).to.equal('ERR_ADMISSION_REVIEW');
+  });
+
+  describe('of exceptions', () => {
+    const image = `registry.example/app@sha256:${'a'.repeat(64)}`;
+    const exceptionOf = (spec: JsonObject): JsonObject => ({
+      ...{ apiVersion: 'chainwright.dev/v1alpha1', kind: 'ImagePolicyException', metadata: { name: 'x' } },
+      spec: {
+        ...{ policy: 'production', image, reason: 'the pipeline is down', requestedBy: 'a', approvedBy: 'b' },
+        expiresAt: new Date(Date.now() + 60_000).toISOString(),
+        ...spec,
+      },
+    });
+
+    it('admits one that the settings allow', async () => {
+      expect((await validate(requestOf(exceptionOf({})))).allowed).to.equal(true);
+    });
+
+    it('refuses what would not be honoured, and says by which setting', async () => {
+      const faults: readonly (readonly [JsonObject, string])[] = [
+        [{ image: 'registry.example/**' }, 'exceptions.digestOnly'],
+        [{ expiresAt: '2999-01-01T00:00:00Z' }, 'exceptions.maxDuration'],
+        [{ expiresAt: '2001-01-01T00:00:00Z' }, 'is past'],
+        [{ expiresAt: undefined }, 'spec.expiresAt'],
+        [{ reason: 'no' }, 'spec.reason'],
+        [{ extra: 1 }, 'extra'],
+      ];
+      for (const [spec, told] of faults) {
+        const { refusal } = await validate(requestOf(exceptionOf(spec)));
+        expect(refusal?.message, told).to.include(told);
+      }
+      const elsewhere = await validate({ ...requestOf(exceptionOf({})), namespace: 'other' });
+      expect(elsewhere.refusal?.message).to.include('exceptions.namespaces');
+    });
   });
 });

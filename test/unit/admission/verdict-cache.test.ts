@@ -6,7 +6,8 @@ import type { AcceptedEvidence, PolicyResult } from '../../../src/policy/judgeme
 import { VirtualClock } from '../kube/virtual-clock.ts';
 
 const policy: CompiledClusterPolicy = {
-  ...{ name: 'test', mode: 'enforce', evaluation: 'strict', authorities: [], globs: [], match: [] },
+  ...{ name: 'test', mode: 'enforce', evaluation: 'strict', exceptions: 'allowed' },
+  ...{ authorities: [], globs: [], match: [] },
 };
 const key: VerdictKey = {
   image: 'r.example/a@sha256:1',
@@ -169,5 +170,27 @@ describe('the memory of verdicts', () => {
   it('keeps no more than it may', async () => {
     for (const image of ['a', 'b', 'c', 'd', 'a']) await ask(resultOf(true), { image });
     expect(judged).to.equal(5);
+  });
+
+  it('who takes older ones gets them, and asks anew for what is too old for it', async () => {
+    const kept = new VerdictCache({
+      ...{ entries: 10, admittedForMs: 60_000, deniedForMs: 10_000, keptForMs: 3_600_000, clock },
+      metrics: { cacheAsked: () => undefined },
+    });
+    let judged = 0;
+    const judge = (): Promise<PolicyResult> => {
+      judged += 1;
+      return Promise.resolve(resultOf(false));
+    };
+    await kept.recall(key, judge);
+    await clock.advance(30_000);
+    await kept.recall(key, judge, 1_800_000);
+    expect(judged, 'older than the door takes').to.equal(1);
+    expect(kept.find(key)).to.equal(undefined);
+    await kept.recall(key, judge);
+    expect(judged).to.equal(2);
+    await clock.advance(1_800_000);
+    await kept.recall(key, judge, 1_800_000);
+    expect(judged, 'too old for anybody').to.equal(3);
   });
 });

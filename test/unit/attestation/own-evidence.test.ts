@@ -1,9 +1,6 @@
-import { generateKeyPairSync, sign } from 'node:crypto';
 import { expect } from 'chai';
 import { OwnEvidence } from '../../../src/attestation/own-evidence.ts';
-import { fingerprintOf } from '../../../src/model/signature.ts';
-import type { SigningKey } from '../../../src/model/signature.ts';
-import { attest, signal, systemClock } from '../signing/signed-evidence.ts';
+import { attest, makeKey, signal, systemClock } from '../signing/signed-evidence.ts';
 import type { Attested } from '../signing/signed-evidence.ts';
 import { openSigstore } from './world.ts';
 import type { Sigstore } from './world.ts';
@@ -18,14 +15,14 @@ describe('our own evidence', () => {
     ours = await attest(sigstore.workshop);
     theirs = await attest(sigstore.stranger);
     const { trustRoot } = sigstore.workshop;
-    evidence = new OwnEvidence({ trustRoot, isLogged: true, clock: systemClock });
+    evidence = new OwnEvidence({ trustRoot: () => trustRoot, isLogged: true, clock: systemClock });
   });
   after(() => sigstore[Symbol.asyncDispose]());
 
   it('is told by identity, in both layouts, with its payload and log entry', () => {
     for (const found of [evidence.verify(ours.layer, ours.key), evidence.verify(ours.bundle, ours.key)]) {
       expect(Buffer.from(found?.payload ?? [])).to.deep.equal(ours.payload);
-      expect(found?.entry?.logIndex).to.equal(Number(ours.entry.logIndex));
+      expect(found?.entries[0]?.logIndex).to.equal(Number(ours.entry.logIndex));
     }
   });
 
@@ -50,7 +47,7 @@ describe('our own evidence', () => {
   });
 
   it('cannot be told without a trust root', () => {
-    const blind = new OwnEvidence({ isLogged: true, clock: systemClock });
+    const blind = new OwnEvidence({ trustRoot: () => undefined, isLogged: true, clock: systemClock });
     expect(blind.verify(ours.layer, ours.key)).to.equal(undefined);
   });
 
@@ -61,14 +58,25 @@ describe('our own evidence', () => {
     expect(evidence.verify(signed.layer, other)).to.equal(undefined);
     expect(evidence.verify(signed.layer, ours.key)).to.equal(undefined);
   });
-});
 
-function makeKey(): SigningKey {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const spkiDer = publicKey.export({ format: 'der', type: 'spki' });
-  return {
-    material: { kind: 'public-key', spkiDer },
-    fingerprint: fingerprintOf(spkiDer),
-    sign: (data) => Promise.resolve(sign('sha256', data, privateKey)),
-  };
-}
+  it('is told by such a key without trust root or log entry where nothing is logged', async () => {
+    const [key, other] = [makeKey(), makeKey()];
+    const { layer } = await attest({ ...sigstore.workshop, signer: { acquire: () => Promise.resolve(key) } });
+    const bare = { ...layer, annotations: {} };
+    const unlogged = new OwnEvidence({ trustRoot: () => undefined, isLogged: false, clock: systemClock });
+    expect(unlogged.verify(bare, key)).to.not.equal(undefined);
+    expect(unlogged.verify(bare, other)).to.equal(undefined);
+    expect(unlogged.verify(ours.layer, ours.key), 'a certificate').to.equal(undefined);
+    const logged = new OwnEvidence({ trustRoot: () => undefined, isLogged: true, clock: systemClock });
+    expect(logged.verify(bare, key), 'where it should be logged').to.equal(undefined);
+  });
+
+  it('is told by such a key also where a certificate of any authority stands for it', async () => {
+    const { notAfter: _, ...key } = await sigstore.renewed.signer.acquire({ signal });
+    const { layer } = await attest({ ...sigstore.workshop, signer: { acquire: () => Promise.resolve(key) } });
+    const unlogged = new OwnEvidence({ trustRoot: () => undefined, isLogged: false, clock: systemClock });
+    expect(unlogged.verify(layer, key)).to.not.equal(undefined);
+    expect(unlogged.verify(ours.layer, key), 'of the same identity').to.equal(undefined);
+    expect(evidence.verify(layer, key), 'with its log entry').to.not.equal(undefined);
+  });
+});

@@ -5,6 +5,7 @@ import { Agent } from 'undici';
 import { OwnEvidence } from '../../../src/attestation/own-evidence.ts';
 import type { AttestationParts } from '../../../src/attestation/attestation-parts.ts';
 import { PendingSignatures } from '../../../src/attestation/signed-artifact.ts';
+import { Witnessing } from '../../../src/attestation/witnessing.ts';
 import { findOwnEvidence } from '../../../src/attestation/survey-evidence.ts';
 import { startDevelopmentSigstore } from '../../../src/commands/development-sigstore/development-sigstore.ts';
 import { KubeRecordStore } from '../../../src/kube/signing-records.ts';
@@ -87,15 +88,19 @@ export class World implements AsyncDisposable {
   /** Tells our evidence from others'. */
   get evidence(): OwnEvidence {
     const { trustRoot } = this.sigstore.workshop;
-    return new OwnEvidence({ trustRoot, isLogged: true, clock: systemClock });
+    return new OwnEvidence({ trustRoot: () => trustRoot, isLogged: true, clock: systemClock });
   }
 
-  startProcess({ signer, rekor }: Workshop = this.sigstore.workshop): Process {
+  startProcess({ signer, rekor, trustRoot }: Workshop = this.sigstore.workshop): Process {
     const mishaps = new Mishaps();
     const count = (what: string) => (kind: string) => this.counted.push(`${what} ${kind}`);
+    const log = mishaps.wrap('log', this.#counting(rekor));
     const parts: AttestationParts = {
       signer: mishaps.wrap('signer', { acquire: (options) => signer.acquire(options) }),
-      log: mishaps.wrap('log', this.#counting(rekor)),
+      witnesses: {
+        current: () => Promise.resolve({ logs: [log], timestampAuthorities: [], trustRoot }),
+      },
+      witnessing: new Witnessing(),
       records: mishaps.wrap('records', new KubeRecordStore(this.objects)),
       pending: new PendingSignatures(systemClock),
       evidence: this.evidence,
@@ -135,6 +140,7 @@ export class World implements AsyncDisposable {
   #counting(log: TransparencyLog): TransparencyLog {
     return {
       url: log.url,
+      tellsTime: log.tellsTime,
       append: async (proposal, options) => {
         const logged = await log.append(proposal, options);
         this.logIndices.add(logged.recorded.logIndex);

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { kindOf, statementOf } from '../../../src/commands/attest/attested-statement.ts';
+import { kindOf, statementIn, statementOf } from '../../../src/commands/attest/attested-statement.ts';
 import { parsePinnedImage } from '../../../src/model/image-reference.ts';
 import { codeOf } from '../signing/codes.ts';
 
@@ -42,6 +42,24 @@ describe('the statement of attest', () => {
   for (const predicate of ['', 'reviewed', '[]', '{"a":1,"a":2}']) {
     it(`refuses ${JSON.stringify(predicate)} with ERR_USAGE_PREDICATE`, () => {
       expect(codeOf(() => make('cyclonedx', predicate))).to.equal('ERR_USAGE_PREDICATE');
+    });
+  }
+
+  it('is the one of --statement, if that is about the image', () => {
+    const statement = make('cyclonedx', '{"bomFormat":"CycloneDX"}');
+    expect(statementIn(Buffer.from(JSON.stringify(statement)), image)).to.deep.equal(statement);
+  });
+
+  for (const [name, text, code] of [
+    [
+      'about another image',
+      JSON.stringify(make('vuln', '{}')).replaceAll('aaaa', 'bbbb'),
+      'ERR_USAGE_PREDICATE',
+    ],
+    ['that is none', '{}', 'ERR_STATEMENT'],
+  ] as const) {
+    it(`refuses a statement ${name} with ${code}`, () => {
+      expect(codeOf(() => statementIn(Buffer.from(text), image))).to.equal(code);
     });
   }
 });

@@ -58,7 +58,35 @@ describe('commands: policies of a cluster', () => {
     expect(read.policies.map(({ name }) => name)).to.deep.equal(['a']);
     expect(read.broken).to.deep.equal([]);
     expect(read.noMatch).to.equal('warn');
-    expect(asked).to.deep.equal(['configmaps tekton-chains/config-policy-controller']);
+    expect(asked).to.have.members([
+      'configmaps tekton-chains/config-policy-controller',
+      'chainwrightconfigs undefined/default',
+    ]);
+    expect(read.exceptions).to.deep.equal([]);
+  });
+
+  it('knows the exceptions that the settings of the cluster allow, and no others', async () => {
+    const exceptionIn = (namespace: string): KubeObject => ({
+      apiVersion: 'chainwright.dev/v1alpha1',
+      kind: 'ImagePolicyException',
+      metadata: { name: 'x', namespace, creationTimestamp: '2026-11-29T12:00:00Z' },
+      spec: {
+        ...{ policy: 'a', image: `r.example/a@sha256:${'a'.repeat(64)}`, reason: 'the pipeline is down' },
+        ...{ requestedBy: 'a', approvedBy: 'b', expiresAt: '2026-11-29T13:00:00Z' },
+      },
+    });
+    const lists = {
+      ...{ clusterimagepolicies: [], trustroots: [] },
+      imagepolicyexceptions: [exceptionIn('shop'), exceptionIn('other')],
+    };
+    const readBy = async (exceptions: unknown): Promise<readonly string[]> => {
+      const singles = { 'chainwrightconfigs undefined/default': { spec: { exceptions } } };
+      return (await readFrom(lists, singles)).read.exceptions.map(({ namespace }) => namespace);
+    };
+    expect(await readBy({ enabled: true, namespaces: ['shop'] })).to.deep.equal(['shop']);
+    expect(await readBy({ enabled: true })).to.deep.equal([]);
+    expect(await readBy({ enabled: 'perhaps', namespaces: ['shop'] })).to.deep.equal([]);
+    expect(await readBy(undefined)).to.deep.equal([]);
   });
 
   it('denies what no policy matches where there are no rules', async () => {

@@ -2,6 +2,7 @@ import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { expect } from 'chai';
 import { Agent } from 'undici';
+import type { Witnesses } from '../../../src/attestation/witnessing.ts';
 import { startDevelopmentSigstore } from '../../../src/commands/development-sigstore/development-sigstore.ts';
 import { encodeBlobBundle, signBlob } from '../../../src/commands/sign-blob/blob-signature.ts';
 import type { BlobSigned } from '../../../src/commands/sign-blob/blob-signature.ts';
@@ -10,6 +11,7 @@ import { verifyBlob } from '../../../src/commands/verify-blob/blob-verification.
 import { createKeySigner } from '../../../src/signing/key-signer.ts';
 import { parseTrustRoot } from '../../../src/signing/trust-root.ts';
 import type { ExpectedSigner, VerificationDemands } from '../../../src/signing/verification.ts';
+import type { TransparencyLog } from '../../../src/transparency/transparency-log.ts';
 import { codeOf, codeOfRejection } from '../signing/codes.ts';
 import { expectController, openWorkshop, signal } from '../signing/signed-evidence.ts';
 
@@ -35,6 +37,10 @@ async function keyOf(privateKey: KeyObject) {
   return signer.acquire({ signal });
 }
 
+function witnessesOf(...logs: readonly TransparencyLog[]): Witnesses {
+  return { logs, timestampAuthorities: [], trustRoot: undefined };
+}
+
 function verify(signed: BlobSigned, signer: ExpectedSigner, demands: VerificationDemands): string {
   const codes = (['sigstore', 'cosign'] as const).map((format) =>
     codeOf(() =>
@@ -47,7 +53,7 @@ function verify(signed: BlobSigned, signer: ExpectedSigner, demands: Verificatio
 describe('signing a file', () => {
   for (const [kind, privateKey] of Object.entries(kinds)) {
     it(`gives bundles of both formats with ${kind} that verify`, async () => {
-      const signed = await signBlob(blob, await keyOf(privateKey), { log: undefined, signal });
+      const signed = await signBlob(blob, await keyOf(privateKey), { witnesses: witnessesOf(), signal });
       const signer = { kind: 'key', publicKey: createPublicKey(privateKey) } as const;
       expect(verify(signed, signer, unwitnessed)).to.equal('passed');
     });
@@ -57,7 +63,10 @@ describe('signing a file', () => {
     const agent = new Agent();
     await using sigstore = await startDevelopmentSigstore();
     const { signer, rekor, demands } = openWorkshop(sigstore, agent);
-    const signed = await signBlob(blob, await signer.acquire({ signal }), { log: rekor, signal });
+    const signed = await signBlob(blob, await signer.acquire({ signal }), {
+      witnesses: witnessesOf(rekor),
+      signal,
+    });
     expect(verify(signed, expectController, demands)).to.equal('passed');
     await agent.close();
   });
@@ -66,7 +75,10 @@ describe('signing a file', () => {
     const agent = new Agent();
     await using sigstore = await startDevelopmentSigstore({ certificateTransparency: false });
     const { signer, rekor, demands } = openWorkshop(sigstore, agent);
-    const signed = await signBlob(blob, await signer.acquire({ signal }), { log: rekor, signal });
+    const signed = await signBlob(blob, await signer.acquire({ signal }), {
+      witnesses: witnessesOf(rekor),
+      signal,
+    });
     expect(verify(signed, expectController, demands)).to.equal('ERR_VERIFY_SCT');
     expect(verify(signed, expectController, { ...demands, requireSct: false })).to.equal('passed');
     await agent.close();
@@ -75,8 +87,8 @@ describe('signing a file', () => {
   it('refuses to log an Ed25519 signature with ERR_SIGN_BLOB_LOG, before anything is signed', async () => {
     const key = await keyOf(generateKeyPairSync('ed25519').privateKey);
     const sign = () => Promise.reject(new Error('it was asked to sign'));
-    const log = { url: 'https://rekor.example', append: sign };
-    expect(await codeOfRejection(signBlob(blob, { ...key, sign }, { log, signal }))).to.equal(
+    const witnesses = witnessesOf({ url: 'https://rekor.example', tellsTime: true, append: sign });
+    expect(await codeOfRejection(signBlob(blob, { ...key, sign }, { witnesses, signal }))).to.equal(
       'ERR_SIGN_BLOB_LOG',
     );
   });

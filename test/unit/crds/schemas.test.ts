@@ -2,6 +2,8 @@ import { readFile, readdir } from 'node:fs/promises';
 import { expect } from 'chai';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { logMonitorSchema } from '../../../src/settings/log-monitor-schema.ts';
+import { imagePolicyExceptionSchema } from '../../../src/settings/image-policy-exception.ts';
 import { settingsSchema } from '../../../src/settings/settings-schema.ts';
 import { signingPolicySchema } from '../../../src/settings/signing-policy.ts';
 import { signingRecordSchema } from '../../../src/settings/signing-record-schema.ts';
@@ -22,6 +24,13 @@ const folder = new URL('../../../crds/', import.meta.url);
 const kinds = [
   { file: 'chainwrightconfigs', kind: 'ChainwrightConfig', scope: 'Cluster', schema: settingsSchema },
   { file: 'signingpolicies', kind: 'SigningPolicy', scope: 'Namespaced', schema: signingPolicySchema },
+  { file: 'logmonitors', kind: 'LogMonitor', scope: 'Cluster', schema: logMonitorSchema },
+  {
+    file: 'imagepolicyexceptions',
+    kind: 'ImagePolicyException',
+    scope: 'Namespaced',
+    schema: imagePolicyExceptionSchema,
+  },
   { file: 'signingrecords', kind: 'SigningRecord', scope: 'Namespaced', schema: signingRecordSchema },
 ] as const;
 

@@ -30,5 +30,5 @@ describe('docs/sbom.md', () => {
       });
       expect(await Promise.all(verdicts), mode).to.deep.equal([true, true, false]);
     }
-  }).timeout(60_000);
+  }).timeout(120_000);
 });

@@ -65,6 +65,15 @@ describe('the status of an object', () => {
     expect(cluster.countOf('get')).to.equal(1);
   });
 
+  it('says of a condition what generation it is about, though another part told of that one first', async () => {
+    await report(live(), finding('True'));
+    const conditions = [{ ...findCondition(live(), 'Ready'), observedGeneration: 1 }];
+    const status = { observedGeneration: 2, conditions };
+    cluster.put(type, { metadata: { name: 'one' }, spec: { changed: true }, status });
+    expect(await report(live(), finding('True'))).to.equal(true);
+    expect(findCondition(live(), 'Ready')).to.include({ observedGeneration: 2 });
+  });
+
   it('is left alone by who saw an older generation', async () => {
     const seen = live();
     cluster.put(type, { metadata: { name: 'one' }, spec: { changed: true } });

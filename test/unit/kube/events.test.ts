@@ -69,6 +69,24 @@ describe('EventRecorder', () => {
     expect(written()[0]?.['lastTimestamp']).to.equal('2026-01-01T00:00:01.000Z');
   });
 
+  it('writes one Event of what every replica finds, and counts that one up', async () => {
+    const other = new EventRecorder({ client: objects, clock, log: silentLog });
+    const tellAll = async (about: KubeObject): Promise<void> => {
+      for (const replica of [recorder, other]) {
+        replica.record({ about, type: 'Warning', reason: 'SettingsBroken', message: 'x', isShared: true });
+        await clock.advance(1000);
+      }
+    };
+    await tellAll(run('settings'));
+    expect(written().map((event) => event['count'])).to.deep.equal([1]);
+    await tellAll(run('settings'));
+    expect(written().map((event) => event['count'])).to.deep.equal([2]);
+    expect(other.counts()).to.deep.equal({ written: 2, dropped: 0, failed: 0 });
+    objects.failNext('create', 'ERR_KUBE_CONFLICT');
+    await record('build');
+    expect(recorder.counts().failed).to.equal(1);
+  });
+
   it('writes anew when the Event to count up is gone', async () => {
     await record('build');
     objects.objects.clear();

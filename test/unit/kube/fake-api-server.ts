@@ -221,10 +221,11 @@ export function accessTo(server: FakeApiServer, token?: () => string): ClusterAc
   return { server: server.url, namespace: 'team', credentials: () => Promise.resolve(read()) };
 }
 
-/** Waits until `condition` holds; fails after two seconds. */
+/** Waits until `condition` holds; fails after half a minute. */
 export async function until(condition: () => boolean, what: string): Promise<void> {
-  for (let waited = 0; !condition(); waited += 5) {
-    if (waited > 2000) throw new Error(`not seen in time: ${what}`);
+  const deadline = performance.now() + 30_000;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`not seen in time: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

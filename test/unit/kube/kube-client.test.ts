@@ -7,7 +7,7 @@ import { KubeClient } from '../../../src/kube/kube-client.ts';
 import { openClusterAgent } from '../../../src/kube/kube-transport.ts';
 import type { KubeTrace } from '../../../src/kube/kube-transport.ts';
 import { resourceTypes } from '../../../src/kube/resource-type.ts';
-import { FakeApiServer, accessTo, sendJson, sendStatus } from './fake-api-server.ts';
+import { FakeApiServer, accessTo, sendJson, sendStatus, until } from './fake-api-server.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 const { taskRuns } = resourceTypes;
@@ -298,8 +298,7 @@ describe('KubeClient', () => {
       expect(event.type).to.equal('ADDED');
       break;
     }
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(server.watching).to.equal(0);
+    await until(() => server.watching === 0, 'the watch being closed');
   });
 
   it('reads events that arrive in pieces and several at once', async () => {

@@ -170,6 +170,25 @@ describe('WorkQueue', () => {
     expect(current().failures).to.equal(0);
   });
 
+  it('counts failures anew if what fails began before its key was mended', async () => {
+    const queue = open({ baseMs: 1000, capMs: 600_000 });
+    queue.add('a', 'new');
+    await settle();
+    for (let failure = 0; failure < 5; failure += 1) {
+      await current().fail();
+      await clock.advance(600_000);
+    }
+    expect(current().failures).to.equal(5);
+    queue.retryNow('a');
+    await current().fail();
+    expect(jobs).to.have.length(6);
+    await clock.advance(1000);
+    expect(jobs).to.have.length(7);
+    expect(current().failures).to.equal(1);
+    await current().fail();
+    expect(faults.at(-1)?.failures).to.equal(2);
+  });
+
   it('brings a key back when its worker asks for it, or earlier when it is added', async () => {
     const queue = open();
     queue.add('a', 'new');

@@ -8,6 +8,7 @@ import type { Log, LogFields } from '../../../src/model/log.ts';
 import { silentLog } from '../../../src/model/log.ts';
 import type { Digest } from '../../../src/model/digest.ts';
 import type { RecordedLogEntry, SigningRecord } from '../../../src/model/signing-record.ts';
+import { AlarmBook } from '../../../src/monitor/alarm-book.ts';
 import { IntentMemory } from '../../../src/monitor/intent-memory.ts';
 import { noIntents } from '../../../src/monitor/intent-watch.ts';
 import { LogMonitor } from '../../../src/monitor/log-monitor.ts';
@@ -32,6 +33,7 @@ describe('LogMonitor', () => {
   let ours: TestSigner;
   let nowMs: number;
   let raised: LogFields[];
+  let warned: LogFields[];
 
   before(async () => {
     ours = await newCertificate(subject, 'https://example.internal');
@@ -41,6 +43,7 @@ describe('LogMonitor', () => {
     log = await OwnLog.open(Array.from({ length: 11 }, () => entryOf('dsse', newPayload(), newKey())));
     nowMs = Date.parse('2026-10-01T00:00:00Z');
     raised = [];
+    warned = [];
   });
   afterEach(async () => {
     await log[Symbol.asyncDispose]();
@@ -54,6 +57,9 @@ describe('LogMonitor', () => {
     error: (message, fields = {}) => {
       if (message === 'alarm') raised.push(fields);
     },
+    warn: (message, fields = {}) => {
+      if (message.includes('in our name')) warned.push(fields);
+    },
   };
   const alarms = (): unknown[] => raised.map(({ alarm }) => alarm);
 
@@ -66,10 +72,19 @@ describe('LogMonitor', () => {
     const intents = new IntentMemory([log.key.logId], earlier?.intents);
     const monitor = new LogMonitor({
       reader: new RekorV1Reader({ url: log.url, dispatcher: agent, clock, keys: [log.key] }),
-      signers: { subjects: [exactly(subject)], issuer: undefined, fingerprints: new Set() },
+      signers: { identities: [{ subject: exactly(subject), issuer: undefined }], fingerprints: new Set() },
+      origin: { isGenuine: () => true },
+      book: new AlarmBook(earlier?.alarms),
       ...{ intents, earlier, store, clock, log: lines, source: noIntents },
-      settings: { startIndex: 0, graceMs, intervalMs: 1000, unreachableMs: 600_000 },
-      metrics: createMonitorMetrics({ version: '0' }),
+      settings: {
+        startIndex: 0,
+        graceMs,
+        intervalMs: 1000,
+        auditEntries: 5,
+        missingMs: 60_000,
+        unreachableMs: 600_000,
+      },
+      metrics: createMonitorMetrics({ version: '0' }).of(''),
       ...parts,
     });
     return { monitor, intents };
@@ -175,14 +190,22 @@ describe('LogMonitor', () => {
     const second = await open();
     await pass(second);
     expect(raised.map(({ payloadDigest }) => payloadDigest)).to.deep.equal([unknown]);
-    expect(log.asked.filter((call) => call.includes('retrieve'))).to.have.length(1);
+    // The new entry, and a step of the audit.
+    expect(log.asked.filter((call) => call.includes('retrieve'))).to.have.length(2);
     await pass(await open());
     expect(raised).to.have.length(1);
   });
 
   it('begins at the end of the log unless it is told where, and misses nothing from there on', async () => {
     log.add(entryOf('dsse', newPayload(), ours));
-    const settings = { startIndex: undefined, graceMs: 0, intervalMs: 1, unreachableMs: 1 };
+    const settings = {
+      startIndex: undefined,
+      graceMs: 0,
+      intervalMs: 1,
+      auditEntries: 0,
+      missingMs: 1,
+      unreachableMs: 1,
+    };
     const { monitor } = await open({ settings });
     await monitor.pass({ signal, graceMs: 0 });
     expect(raised).to.deep.equal([]);
@@ -213,6 +236,27 @@ describe('LogMonitor', () => {
     await pass(opened);
     await pass(await open());
     expect(alarms()).to.deep.equal(['LogForked']);
+  });
+
+  it('raises LogForked once for an entry that was changed after it was read, though the tree stayed as it was', async () => {
+    const reader = new RekorV1Reader({ url: log.url, dispatcher: agent, clock, keys: [log.key] });
+    let isChanged = false;
+    const opened = await open({
+      reader: Object.assign(reader, {
+        readEntries: async (...args: Parameters<RekorV1Reader['readEntries']>) => {
+          const entries = await RekorV1Reader.prototype.readEntries.apply(reader, args);
+          const body = entryOf('dsse', newPayload(), newKey());
+          return isChanged ? entries.map((one) => (one.logIndex === 7 ? { ...one, body } : one)) : entries;
+        },
+      }),
+    });
+    for (let passes = 0; passes < 3; passes += 1) expect(await pass(opened)).to.equal(undefined);
+    isChanged = true;
+    const codes = [await pass(opened), await pass(opened), await pass(opened)];
+    expect(codes).to.include('ERR_LOG_CONSISTENCY');
+    expect(alarms()).to.deep.equal(['LogForked']);
+    isChanged = false;
+    expect(await pass(opened)).to.equal(undefined);
   });
 
   it('raises LogForked for a log whose tree is gone', async () => {
@@ -264,6 +308,47 @@ describe('LogMonitor', () => {
     await pass(opened);
     expect(alarms()).to.deep.equal(['EntryMissing']);
     expect(raised[0]).to.include({ logIndex: 5, payloadDigest: unkept, record: 'ci/run-1' });
+  });
+
+  it('raises EntryMissing once for an entry that the log took and that never appears', async () => {
+    const payload = newPayload();
+    const opened = await open();
+    opened.intents.note(recordOf(payload, entryAt(20)));
+    await pass(opened);
+    nowMs += 59_999;
+    await pass(opened);
+    expect(raised).to.deep.equal([]);
+    nowMs += 1;
+    const again = await open();
+    await pass(again);
+    again.intents.note(recordOf(payload, entryAt(20)));
+    await pass(again);
+    expect(alarms()).to.deep.equal(['EntryMissing']);
+    expect(raised[0]).to.include({
+      logIndex: 20,
+      summary: 'the log took an entry of ours, which never appeared',
+    });
+  });
+
+  it('tells of a certificate in our name that our authority did not issue, and raises no alarm', async () => {
+    log.add(entryOf('dsse', newPayload(), ours));
+    const opened = await open({ origin: { isGenuine: () => false } });
+    await pass(opened);
+    nowMs += graceMs;
+    await pass(opened);
+    expect(raised).to.deep.equal([]);
+    expect(warned).to.have.length(1);
+    expect(warned[0]).to.include({ logIndex: 11, identity: subject, keyFingerprint: ours.fingerprint });
+  });
+
+  it('raises an alarm for a watched key, whatever certificate bears it', async () => {
+    log.add(entryOf('dsse', newPayload(), ours));
+    const signers = { identities: [], fingerprints: new Set([ours.fingerprint]) };
+    const opened = await open({ signers, origin: { isGenuine: () => false } });
+    await pass(opened);
+    nowMs += graceMs;
+    await pass(opened);
+    expect(raised.map(({ logIndex }) => logIndex)).to.deep.equal([11]);
   });
 
   it('raises no alarm for a record that comes after its entry was read', async () => {

@@ -5,6 +5,7 @@ import type { ReadEntry } from '../../../src/monitor/read-entry.ts';
 import { isWatched } from '../../../src/monitor/watched-signers.ts';
 import type { WatchedSigners } from '../../../src/monitor/watched-signers.ts';
 import { exactly, matching } from '../../../src/signing/certificate-identity.ts';
+import type { TextMatch } from '../../../src/signing/certificate-identity.ts';
 import { entryOf, newCertificate, newKey, newPayload } from './entries.ts';
 
 const subject = 'https://example.internal/namespaces/ci/serviceaccounts/signer';
@@ -12,18 +13,17 @@ const issuer = 'https://example.internal';
 const read = (body: Buffer): ReadEntry =>
   readEntry({ body, uuid: hashLeaf(body).toString('hex'), logIndex: 1, integratedTime: 2 });
 const watched = (parts: Partial<WatchedSigners>): WatchedSigners => ({
-  subjects: [],
-  issuer: undefined,
+  identities: [],
   fingerprints: new Set(),
   ...parts,
 });
 
 describe('readEntry', () => {
-  for (const kind of ['hashedrekord', 'dsse', 'intoto'] as const) {
+  for (const kind of ['hashedrekord', 'dsse', 'intoto', 'hashedrekord-v2', 'dsse-v2'] as const) {
     it(`finds payload and signer of an entry of kind ${kind}`, async () => {
       const [payload, signer] = [newPayload(), await newCertificate(subject, issuer)];
       const { verifiers, ...entry } = read(entryOf(kind, payload, signer));
-      expect(entry).to.include({ kind, payloadDigest: payload });
+      expect(entry).to.include({ kind: kind.replace('-v2', ''), payloadDigest: payload });
       expect(verifiers.map(({ fingerprint }) => fingerprint)).to.deep.equal([signer.fingerprint]);
       expect(verifiers[0]?.certificate).to.deep.include({ subjects: [subject], issuer });
     });
@@ -38,9 +38,11 @@ describe('readEntry', () => {
 
   it('finds bare keys', () => {
     const key = newKey();
-    expect(read(entryOf('dsse', newPayload(), key)).verifiers).to.deep.equal([
-      { fingerprint: key.fingerprint },
-    ]);
+    for (const kind of ['dsse', 'dsse-v2'] as const) {
+      expect(read(entryOf(kind, newPayload(), key)).verifiers).to.deep.equal([
+        { fingerprint: key.fingerprint },
+      ]);
+    }
   });
 
   it('takes entries that are nothing it can read', () => {
@@ -54,13 +56,17 @@ describe('readEntry', () => {
 describe('isWatched', () => {
   it('tells identities exactly or by an expression, with or without their issuer', async () => {
     const [verifier] = read(entryOf('dsse', newPayload(), await newCertificate(subject, issuer))).verifiers;
+    const by = (subject: TextMatch, issuer?: TextMatch) => ({ subject, issuer });
     const cases: [Partial<WatchedSigners>, boolean][] = [
-      [{ subjects: [exactly(subject)] }, true],
-      [{ subjects: [exactly(`${subject}x`)] }, false],
-      [{ subjects: [exactly('nobody'), matching('/serviceaccounts/sign')] }, true],
-      [{ subjects: [exactly(subject)], issuer: exactly(issuer) }, true],
-      [{ subjects: [exactly(subject)], issuer: exactly('https://other.example') }, false],
-      [{ issuer: exactly(issuer) }, false],
+      [{ identities: [by(exactly(subject))] }, true],
+      [{ identities: [by(exactly(`${subject}x`))] }, false],
+      [{ identities: [by(exactly('nobody')), by(matching('/serviceaccounts/sign'))] }, true],
+      [{ identities: [by(exactly(subject), exactly(issuer))] }, true],
+      [{ identities: [by(exactly(subject), exactly('https://other.example'))] }, false],
+      [
+        { identities: [by(exactly('nobody'), exactly(issuer)), by(exactly(subject), exactly('nobody'))] },
+        false,
+      ],
       [{ fingerprints: new Set([verifier!.fingerprint]) }, true],
       [{}, false],
     ];

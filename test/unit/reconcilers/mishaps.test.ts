@@ -105,7 +105,7 @@ describe('whatever goes wrong in between, a run ends up signed once', () => {
       for (let at = 1; at <= calls; at += atOnce) {
         await Promise.all(Array.from({ length: atOnce }, (_, next) => workOffWith(mishap, at + next)));
       }
-    }).timeout(60_000);
+    }).timeout(120_000);
   }
 
   it('makes no second log entry while the process lives, however often calls fail', async () => {
@@ -124,7 +124,7 @@ describe('whatever goes wrong in between, a run ends up signed once', () => {
       }),
       { numRuns: 12 },
     );
-  }).timeout(60_000);
+  }).timeout(120_000);
 
   it('if calls of any number of processes fail or kill at random', async () => {
     const drawn = fc.array(
@@ -152,5 +152,5 @@ describe('whatever goes wrong in between, a run ends up signed once', () => {
       }),
       { numRuns: 12 },
     );
-  }).timeout(60_000);
+  }).timeout(120_000);
 });

@@ -67,6 +67,17 @@ describe('the marks on a run', () => {
     );
   });
 
+  it('list the entries of every log; one of Rekor v2 has no address of its own', () => {
+    const v2 = { log: 'https://rekor2', logIndex: 7, logId: 'cd', integratedTime: 0 };
+    const logged = artifactOf('provenance', 5);
+    const both = signedAnnotations(recordOf([{ ...logged, furtherEntries: [v2] }]));
+    expect(JSON.parse(both[keys.logEntries] ?? '')).to.have.lengthOf(2);
+    expect(both[keys.logEntries]).to.include('"log":"https://rekor2","logIndex":7');
+    expect(both[keys.transparency]).to.equal('https://rekor/api/v1/log/entries?logIndex=5');
+    const alone = signedAnnotations(recordOf([{ ...logged, entry: v2 }]));
+    expect(alone[keys.transparency]).to.equal('https://rekor2?logIndex=7');
+  });
+
   it('of a signed run take back faults, results and counts of earlier tries', () => {
     expect(signedAnnotations(recordOf([]))).to.deep.equal({
       [keys.signed]: 'true',

@@ -65,7 +65,7 @@ describe('keeping the serving certificate', () => {
 
   // Keys are made in threads of their own, which no virtual clock knows.
   async function until(holds: () => boolean): Promise<void> {
-    for (let turn = 0; turn < 2000 && !holds(); turn += 1) {
+    for (let turn = 0; turn < 20_000 && !holds(); turn += 1) {
       await settle();
       await new Promise((resolve) => setTimeout(resolve, 1));
     }

@@ -124,7 +124,7 @@ describe('a serving certificate', () => {
     expect(steps.get('drop-old-authorities')).to.equal(2);
     expect(steps.get('renew-leaf')).to.be.within(95, 120);
     expect(state.trusted.length).to.be.at.most(2);
-  }).timeout(60_000);
+  }).timeout(120_000);
 
   describe('in a Secret that somebody else wrote', () => {
     const flawOf = (data: object): string => {

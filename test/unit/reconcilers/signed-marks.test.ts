@@ -2,12 +2,14 @@ import { expect } from 'chai';
 import { attestBuild } from '../../../src/attestation/attest-build.ts';
 import { planBuild } from '../../../src/attestation/plan-build.ts';
 import type { BuildPolicy } from '../../../src/attestation/plan-build.ts';
+import { planArtifact } from '../../../src/attestation/planned-artifact.ts';
+import type { PlannedArtifact } from '../../../src/attestation/planned-artifact.ts';
 import { taskRunFinalizer } from '../../../src/kube/finalizers.ts';
 import { parseRepository } from '../../../src/model/image-reference.ts';
 import type { PinnedImage } from '../../../src/model/image-reference.ts';
 import { runAnnotationKeys as keys } from '../../../src/reconcilers/run-marks.ts';
 import { parseTaskRun } from '../../../src/tekton/task-run.ts';
-import { bothLayouts, imageResults, pushApp, runObject } from '../attestation/builds.ts';
+import { bothLayouts, fileResults, imageResults, pushApp, runObject } from '../attestation/builds.ts';
 import { World, openSigstore } from '../attestation/world.ts';
 import type { Sigstore } from '../attestation/world.ts';
 import { soon } from '../registry/sample-images.ts';
@@ -18,6 +20,18 @@ import { findRun, getRun, putRun } from './fake-cluster.ts';
 
 /** As Tekton Chains signs by default: tags alone. */
 const asChains: BuildPolicy = { ...bothLayouts, layouts: ['tag'] };
+
+/** The provenance as SLSA v1, in which Tekton Chains' formats slsa/v2alpha3 and slsa/v2alpha4 put it. */
+function asProvenanceV1(artifact: PlannedArtifact): PlannedArtifact {
+  const statement = JSON.parse(Buffer.from(artifact.payload).toString('utf8')) as {
+    readonly predicate: { readonly metadata: { readonly buildFinishedOn: string } };
+  };
+  const { buildFinishedOn: finishedOn } = statement.predicate.metadata;
+  const predicateType = 'https://slsa.dev/provenance/v1';
+  const predicate = { buildDefinition: {}, runDetails: { metadata: { finishedOn } } };
+  const payload = Buffer.from(JSON.stringify({ ...statement, predicateType, predicate }));
+  return planArtifact({ ...artifact, predicateType, payload });
+}
 
 describe('a mark on a run', () => {
   let sigstore: Sigstore;
@@ -50,14 +64,17 @@ describe('a mark on a run', () => {
 
   /** Signs that image as an earlier signer would have, and leaves no record of it. */
   async function signBefore(
-    options: { completionTime?: string; policy?: BuildPolicy; workshop?: Workshop } = {},
+    options: { completionTime?: string; policy?: BuildPolicy; workshop?: Workshop; isV1?: boolean } = {},
   ): Promise<void> {
-    const { completionTime = '2026-11-22T10:00:05Z', policy = asChains, workshop } = options;
+    const { completionTime = '2026-11-22T10:00:05Z', policy = asChains, workshop, isV1 } = options;
     const { parts, store } = world.startProcess(workshop);
     const run = parseTaskRun(runObject(imageResults(image), { completionTime, uid: 'an-earlier-one' }));
     const plan = await planBuild(run, policy, { store, sources: [], signal: soon() });
     const { namespace, name, uid } = run.metadata;
-    const job = { ...plan, store, completedAt: new Date(completionTime) };
+    const artifacts = plan.artifacts.map((artifact) =>
+      isV1 === true && artifact === plan.provenance ? asProvenanceV1(artifact) : artifact,
+    );
+    const job = { ...plan, artifacts, store, completedAt: new Date(completionTime) };
     await attestBuild({ ...job, run: { kind: 'TaskRun', namespace, name, uid } }, parts, { signal: soon() });
     world.objects.objects.clear();
     world.logIndices.clear();
@@ -129,6 +146,49 @@ describe('a mark on a run', () => {
     putMarked('true');
     const process = await reconcile(startController(world, { policy }));
     expect(process.outcomes).to.deep.equal(['skipped']);
+  });
+
+  it('of an earlier signer is adopted with SLSA v1 provenance', async () => {
+    await signBefore({ isV1: true });
+    putMarked('true');
+    expect((await reconcile()).outcomes).to.deep.equal(['skipped']);
+    expect(world.logIndices.size).to.equal(0);
+  });
+
+  it('is not believed for SLSA v1 provenance of another run that built the same digest', async () => {
+    await signBefore({ isV1: true, completionTime: '2026-11-22T09:00:00Z' });
+    putMarked('true');
+    expect(reasonsOf(await reconcile())).to.deep.equal(['MarkNotBelieved', 'Signed']);
+  });
+
+  for (const [what, results, options] of [
+    ['names nothing', {}, {}],
+    ['failed', fileResults, { verdict: 'False' }],
+  ] as const) {
+    it(`of an earlier signer is adopted on a run that ${what}: there is nothing to sign`, async () => {
+      const run = runObject(results, options);
+      const metadata = {
+        ...run.metadata,
+        annotations: { [keys.signed]: 'true' },
+        finalizers: [taskRunFinalizer],
+      };
+      putRun(world.objects, { ...run, metadata });
+      const process = await reconcile();
+      expect(process.outcomes).to.deep.equal(['skipped']);
+      expect(process.notices).to.deep.equal([]);
+      const settled = findRun(world.objects)?.metadata;
+      expect(settled?.annotations).to.deep.equal({ [keys.signed]: 'true' });
+      expect(settled?.finalizers).to.deep.equal([]);
+    });
+  }
+
+  it('is not believed on a run that names files alone: they leave no evidence to verify', async () => {
+    const run = runObject(fileResults);
+    putRun(world.objects, {
+      ...run,
+      metadata: { ...run.metadata, annotations: { [keys.signed]: 'true' } },
+    });
+    expect(reasonsOf(await reconcile())).to.deep.equal(['MarkNotBelieved', 'Signed']);
   });
 
   it('is not believed for the provenance of another run that built the same digest', async () => {

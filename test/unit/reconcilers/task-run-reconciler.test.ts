@@ -327,4 +327,30 @@ describe('reconciling a TaskRun', () => {
       expect(findRun(world.objects)).to.equal(undefined);
     });
   });
+
+  describe('that is left unsigned on purpose', () => {
+    const skip = { by: 'ChainwrightConfig default', why: 'signer.type is none' };
+
+    it('says so once and is let go, and is signed when that ends', async () => {
+      putRun(world.objects, { ...runObject(imageResults(image)), metadata: heldMetadata() });
+      const skipping = startController(world, { skip });
+      for (let pass = 0; pass < 2; pass += 1) {
+        await skipping.reconciler.reconcile('team/build', { signal: soon() });
+      }
+      const { annotations, finalizers } = getRun(world.objects).metadata;
+      expect(annotations).to.deep.equal({ 'chainwright.dev/result': 'skipped' });
+      expect(finalizers).to.deep.equal([]);
+      expect(skipping.notices.map(({ reason }) => reason)).to.deep.equal(['SigningSkipped']);
+      expect(world.counted).to.deep.equal([]);
+
+      await startController(world).reconciler.reconcile('team/build', { signal: soon() });
+      const signed = getRun(world.objects).metadata.annotations ?? {};
+      expect(signed).to.include({ 'chains.tekton.dev/signed': 'true' });
+      expect(signed).to.not.have.property('chainwright.dev/result');
+    });
+
+    function heldMetadata(): KubeObject['metadata'] {
+      return { ...runObject(imageResults(image)).metadata, finalizers: [taskRunFinalizer] };
+    }
+  });
 });

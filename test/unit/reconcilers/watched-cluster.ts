@@ -60,7 +60,8 @@ export class WatchedCluster implements Client {
       metadata: {
         uid: known?.metadata.uid ?? `uid-${this.#version}`,
         ...object.metadata,
-        generation,
+        // Kinds without a spec have no generation.
+        ...(object['spec'] === undefined ? {} : { generation }),
         resourceVersion: String(this.#version),
       },
     };

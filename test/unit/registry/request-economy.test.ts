@@ -42,6 +42,24 @@ describe('the requests that attaching takes', () => {
       { bytes: Buffer.from(text), predicateType: 'https://example.org/p', created: new Date(0) },
       { signal: soon() },
     );
+  /** Three that are attached at once, as an image's evidence is; each looks first whether its like is there. */
+  const bundles = () =>
+    Promise.allSettled(
+      [1, 2, 3].map((n) =>
+        attachBundle(
+          store,
+          { repository, subject },
+          {
+            bytes: Buffer.from(`{"n":${n}}`),
+            predicateType: `https://example.org/${n}`,
+            created: new Date(0),
+          },
+          { signal: soon(), isSame: () => Promise.resolve(false) },
+        ),
+      ),
+    );
+  const listed = async (): Promise<number> =>
+    (await store.listReferrers(repository, subject.digest, { signal: soon() })).descriptors.length;
   const methods = (): string => fake.log.map((line) => line.split(' ')[0]).join(' ');
 
   it('are seven for a signature with a new tag: read, two blobs, write, look', async () => {
@@ -74,6 +92,34 @@ describe('the requests that attaching takes', () => {
     fake.clearLog();
     await bundle('{"n":2}');
     expect(methods()).to.equal('POST PUT PUT GET PUT HEAD');
+  });
+
+  it('are one look and one listing for three bundles at once where the referrers tag has to be kept', async () => {
+    fake.behaviour.referrersApi = false;
+    expect(await listed()).to.equal(0);
+    fake.clearLog();
+    await bundles();
+    const listing = ['GET', 'GET', 'PUT', 'HEAD'];
+    const config = ['HEAD', 'POST', 'PUT'];
+    const each = ['POST', 'PUT', 'PUT'];
+    const expected = [...listing, ...config, ...each, ...each, ...each];
+    expect(methods().split(' ').sort()).to.deep.equal(expected.sort());
+    expect(await listed()).to.equal(3);
+  });
+
+  it('list two of three bundles where the registry refuses the third', async () => {
+    fake.behaviour.referrersApi = false;
+    let puts = 0;
+    fake.behaviour.intercept = ({ method, url }, response) => {
+      if (method !== 'PUT' || !url.includes('/manifests/sha256:')) return false;
+      puts += 1;
+      if (puts !== 1) return false;
+      response.writeHead(413).end();
+      return true;
+    };
+    const outcomes = await bundles();
+    expect(outcomes.filter(({ status }) => status === 'rejected')).to.have.length(1);
+    expect(await listed()).to.equal(2);
   });
 
   it('do not ask for the referrers API again where it is absent', async () => {

@@ -17,7 +17,7 @@ const settings = {
   layerCacheBytes: 1024 * 1024,
   bomCacheBytes: 1024 * 1024,
 };
-const soon = (): { signal: AbortSignal } => ({ signal: AbortSignal.timeout(20_000) });
+const soon = (): { signal: AbortSignal } => ({ signal: AbortSignal.timeout(60_000) });
 const codeOf = async (work: Promise<unknown>): Promise<string> =>
   work.then(
     () => 'none',

@@ -42,7 +42,7 @@ const options = (change: Partial<GenerateBomOptions> = {}): GenerateBomOptions =
   cache: new LayerCache(1024 * 1024),
   limits: defaultSbomLimits,
   settings,
-  signal: AbortSignal.timeout(10_000),
+  signal: AbortSignal.timeout(60_000),
   ...change,
 });
 interface Document {

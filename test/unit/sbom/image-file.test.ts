@@ -9,7 +9,7 @@ const read = async (layers: readonly Record<string, Member>[], path = '/etc/a.js
     path,
     maxBytes: 10,
     limits: defaultSbomLimits,
-    signal: AbortSignal.timeout(5000),
+    signal: AbortSignal.timeout(60_000),
   });
   return found instanceof Uint8Array ? Buffer.from(found).toString('hex') : found;
 };

@@ -80,7 +80,7 @@ export async function catalogue(
     cataloguers,
     cache: options.cache ?? new LayerCache(64 * 1024 * 1024),
     limits: { ...defaultSbomLimits, ...options.limits },
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(60_000),
   });
   return takeInventory(tree, cataloguers, source.config.platform);
 }

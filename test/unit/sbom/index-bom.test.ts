@@ -23,7 +23,7 @@ const platform = async (architecture: string, created: string): Promise<Generate
       cache: new LayerCache(1024),
       limits: defaultSbomLimits,
       settings,
-      signal: AbortSignal.timeout(5000),
+      signal: AbortSignal.timeout(60_000),
     },
   );
 };

@@ -59,7 +59,12 @@ describe('settings: chains-config', () => {
       repository: 'harbor.example/signatures',
     });
     expect(settings.registries).to.deep.equal([{ host: '*', insecure: true }]);
-    expect(settings.log).to.deep.equal({ enabled: true, url: 'https://rekor.example', version: 'v1' });
+    expect(settings.log).to.deep.equal({
+      enabled: true,
+      url: 'https://rekor.example',
+      version: 'v1',
+      further: [],
+    });
     expect(settings.signer.type).to.equal('keyless');
     expect(settings.signer.fulcio).to.include({
       url: 'https://fulcio.example',

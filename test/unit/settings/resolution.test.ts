@@ -37,7 +37,12 @@ describe('settings: resolution', () => {
       identityTokenFile: '/var/run/sigstore/cosign/oidc-token',
       audience: 'sigstore',
     });
-    expect(settings.log).to.deep.equal({ enabled: true, url: 'https://rekor.sigstore.dev', version: 'v1' });
+    expect(settings.log).to.deep.equal({
+      enabled: true,
+      url: 'https://rekor.sigstore.dev',
+      version: 'v1',
+      further: [],
+    });
     expect(settings.storage).to.deep.equal({ layouts: { tags: true, referrers: true } });
     expect(settings.controller.retry).to.deep.equal({ baseMs: 2000, maxMs: 3_600_000 });
     expect(origins.size).to.equal(0);

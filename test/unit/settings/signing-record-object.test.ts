@@ -16,7 +16,9 @@ const bare: SigningRecord = {
       subject: `harbor.example/app@${digestOf('image')}`,
       payloadDigest: digestOf('payload'),
       keyFingerprints: ['ab'.repeat(32)],
+      signedDigest: digestOf('what is signed'),
       entry: { log: 'https://rekor.example', logIndex: 42, logId: 'c0ff', integratedTime: 1_700_000_000 },
+      furtherEntries: [{ log: 'https://rekor2.example', logIndex: 7, logId: 'c1ff', integratedTime: 0 }],
       destinations: [{ layout: 'tag', ref: `harbor.example/app@${digestOf('manifest')}` }],
     },
     {
@@ -48,6 +50,32 @@ describe('settings: signing record as Kubernetes object', () => {
     expect(metadata.labels).to.deep.equal({ 'chainwright.dev/run-name': 'build-1' });
     const long = toRecordObject({ ...record, run: { kind: 'TaskRun', name: 'x'.repeat(64) } });
     expect(long.metadata.labels).to.deep.equal({});
+  });
+
+  it('leaves destinations out before it grows larger than etcd takes, and says so when that is not enough', () => {
+    const [first] = bare.artifacts;
+    if (first === undefined) throw new Error('the sample has no artifact');
+    const destination = { layout: 'tag' as const, ref: `harbor.example/${'x'.repeat(900)}` };
+    const many = (count: number, subject: string): SigningRecord => ({
+      ...bare,
+      artifacts: Array.from({ length: count }, () => ({
+        ...first,
+        subject,
+        destinations: [destination, destination, destination],
+      })),
+    });
+    const { spec } = toRecordObject(many(600, 'harbor.example/app'));
+    expect(spec.artifacts.map(({ destinations }) => destinations.length)).to.deep.equal(
+      Array<number>(600).fill(1),
+    );
+    expect(Buffer.byteLength(JSON.stringify(spec))).to.be.below(1024 * 1024);
+    expect(toRecordObject(many(10, 'harbor.example/app')).spec.artifacts[0]?.destinations).to.have.length(3);
+    try {
+      toRecordObject(many(1000, 'x'.repeat(2000)));
+      expect.fail('it was taken');
+    } catch (error) {
+      expect(isAppError(error) && error.code).to.equal('ERR_SIGNING_RECORD_SIZE');
+    }
   });
 
   it('cuts a fault that the API server would not take', () => {

@@ -173,8 +173,9 @@ describe('what is remembered of certificates', () => {
 
   it('remembers so many certificates, and forgets the one used longest ago', async () => {
     const small = new CertificateMemory({ certificates: 2 });
-    const { trust, looks } = counted(workshop.trustRoot);
     const more = await Promise.all([1, 2].map(() => signImage(openWorkshop(sigstore, agent))));
+    // After the last certificate began to be valid.
+    const { trust, looks } = counted(workshop.trustRoot);
     const [first, second, third] = [signed, ...more].map((one) => ({ der: derOf(one) }));
     const looksFor = (leaf: { der: Uint8Array } | undefined): number => {
       const before = looks();

@@ -50,6 +50,17 @@ describe('createKeySigner', () => {
     }
   });
 
+  it('signs with the hash that is asked for, which Ed25519 does not take', async () => {
+    for (const [privateKey, hash] of [
+      [generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey, 'sha256'],
+      [generateKeyPairSync('ed25519').privateKey, null],
+    ] as const) {
+      const key = await (await createKeySigner({ pem: pemOf(privateKey) })).acquire({ signal });
+      const signature = await key.sign(data, { hash: 'sha256' });
+      expect(verify(hash, data, createPublicKey(privateKey), signature)).to.equal(true);
+    }
+  });
+
   it('decrypts the key that cosign writes', async () => {
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const signer = await createKeySigner({ pem: encrypt(privateKey, 'geheim'), password: 'geheim' });

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { generateKeyPairSync, hash, sign } from 'node:crypto';
 import type { TransparencyLogEntry } from '@sigstore/protobuf-specs';
 import { Agent } from 'undici';
 import type { DevelopmentSigstore } from '../../../src/commands/development-sigstore/development-sigstore.ts';
@@ -6,7 +6,7 @@ import type { Clock } from '../../../src/model/clock.ts';
 import { parseDigest } from '../../../src/model/digest.ts';
 import { silentLog } from '../../../src/model/log.ts';
 import { mediaTypes } from '../../../src/model/oci.ts';
-import { verifierPem } from '../../../src/model/signature.ts';
+import { fingerprintOf, verifierPem } from '../../../src/model/signature.ts';
 import type { Signer, SigningKey } from '../../../src/model/signature.ts';
 import { exactly } from '../../../src/signing/certificate-identity.ts';
 import { createFulcioClient } from '../../../src/signing/fulcio-client.ts';
@@ -133,5 +133,16 @@ export async function attest({ signer, rekor }: Workshop, tag = 'first'): Promis
     payload,
     layer: { layout: 'tag', mediaType: mediaTypes.dsseEnvelope, content, annotations },
     bundle: { layout: 'bundle', bytes: encodeBundle({ envelope, material: key.material, entries: [entry] }) },
+  };
+}
+
+/** A long-lived key of its own. */
+export function makeKey(): SigningKey {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const spkiDer = publicKey.export({ format: 'der', type: 'spki' });
+  return {
+    material: { kind: 'public-key', spkiDer },
+    fingerprint: fingerprintOf(spkiDer),
+    sign: (data) => Promise.resolve(sign('sha256', data, privateKey)),
   };
 }

@@ -13,6 +13,13 @@ describe('encodeSimpleSigning', () => {
   it('writes the bytes that cosign writes', () => {
     expect(encodeSimpleSigning(image).toString()).to.equal(written);
   });
+
+  it('writes annotations sorted by name', () => {
+    const optional = { team: 'clay', stage: 'prod' };
+    expect(encodeSimpleSigning({ ...image, optional }).toString()).to.equal(
+      written.replace('null', '{"stage":"prod","team":"clay"}'),
+    );
+  });
 });
 
 describe('parseSimpleSigning', () => {

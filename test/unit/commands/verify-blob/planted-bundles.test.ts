@@ -1,10 +1,11 @@
 import { expect } from 'chai';
 import { outcomeOf } from './planted.ts';
 import { accepted, wrongCertificateLog, wrongDigest, wrongSigner, wrongTime } from './signature-cases.ts';
+import { everyVersion, everyVersionForged } from './version-cases.ts';
 import { malformed, mixedUp, wrongPromise, wrongProof } from './witness-cases.ts';
 
 describe('verifying the signature of a file', () => {
-  for (const [name, planted] of accepted) {
+  for (const [name, planted] of [...accepted, ...everyVersion]) {
     it(`accepts ${name}`, () => {
       expect(outcomeOf(planted)).to.equal('passed');
     });
@@ -19,6 +20,7 @@ describe('verifying the signature of a file', () => {
     ...wrongProof,
     ...mixedUp,
     ...malformed,
+    ...everyVersionForged,
   ]) {
     it(`refuses ${name} with ${code}`, () => {
       expect(outcomeOf(planted)).to.equal(code);

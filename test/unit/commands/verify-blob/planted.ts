@@ -10,6 +10,8 @@ import type { BundleJson, CosignJson, EntryJson, RootJson } from './blob-fixture
 export interface Planted {
   /** Bundle that is taken; absent: Rekor v1's. */
   readonly from?: string;
+  /** Trust root that is taken; absent: that of most bundles. */
+  readonly rootFrom?: string;
   readonly bundle?: (bundle: BundleJson) => void;
   readonly cosign?: (bundle: CosignJson) => void;
   /** The bundle's text, changed beyond what JSON values can say. */
@@ -28,7 +30,7 @@ export function outcomeOf(planted: Planted): string {
   bundle?.(json);
   cosign?.(json);
   const written = JSON.stringify(json);
-  const root = jsonFixture('trusted_root.json') as RootJson;
+  const root = jsonFixture(planted.rootFrom ?? 'trusted_root.json') as RootJson;
   planted.root?.(root);
   const blob = fixture(name);
   return codeOf(() => {

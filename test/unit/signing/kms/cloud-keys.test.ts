@@ -1,3 +1,4 @@
+import { createHash, generateKeyPairSync, sign, verify } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import { once } from 'node:events';
@@ -8,13 +9,13 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import type { MockAgent } from 'undici';
 import { rejectionOf } from '../../registry/rejection.ts';
-import { closedNetwork, findKey, samplePublicKey, withVariables } from './kms-scene.ts';
+import { closedNetwork, findKey, openSigningKey, samplePublicKey, withVariables } from './kms-scene.ts';
 
 const uuid = '1234abcd-12ab-34cd-56ef-1234567890ab';
 const arn = `arn:aws:kms:eu-central-1:111122223333:key/${uuid}`;
 
 describe('a key of AWS KMS', function () {
-  this.timeout(15_000);
+  this.timeout(120_000);
   let network: MockAgent;
   const variables = {
     AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
@@ -95,7 +96,7 @@ describe('a key of AWS KMS', function () {
 });
 
 describe('a key of Google Cloud KMS', function () {
-  this.timeout(15_000);
+  this.timeout(120_000);
   const origin = 'https://cloudkms.googleapis.com';
   const key = 'projects/p/locations/global/keyRings/r/cryptoKeys/k';
   let network: MockAgent;
@@ -166,6 +167,35 @@ describe('a key of Google Cloud KMS', function () {
     expect((await rejectionOf(find(`gcpkms://${key}`))).code).to.equal('ERR_KMS_KEY');
   });
 
+  it('signs the digest, or the data with Ed25519', async () => {
+    const data = Buffer.from('what is signed');
+    const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const ed25519 = generateKeyPairSync('ed25519');
+    const digest = { sha256: createHash('sha256').update(data).digest('base64') };
+    for (const [{ privateKey, publicKey }, algorithm, asked] of [
+      [ec, 'sha256', { digest }],
+      [ed25519, null, { data: data.toString('base64') }],
+    ] as const) {
+      answers('cryptoKeyVersions/3/publicKey', 200, {
+        pem: publicKey.export({ format: 'pem', type: 'spki' }),
+      });
+      const signature = sign(algorithm, data, privateKey).toString('base64');
+      network
+        .get(origin)
+        .intercept({
+          path: `/v1/${key}/cryptoKeyVersions/3:asymmetricSign`,
+          method: 'POST',
+          headers: { authorization: 'Bearer ya29' },
+          body: JSON.stringify(asked),
+        })
+        .reply(200, { signature });
+      await withVariables({ GOOGLE_APPLICATION_CREDENTIALS: join(folder, 'credentials.json') }, async () => {
+        const opened = await openSigningKey(`gcpkms://${key}/versions/3`, network);
+        expect(verify(algorithm, data, publicKey, await opened.sign(data))).to.equal(true);
+      });
+    }
+  });
+
   it('is none where Google refuses, does not know it, or gives something else', async () => {
     for (const [code, expected] of [
       [403, 'ERR_KMS_REFUSED'],
@@ -189,7 +219,7 @@ describe('a key of Google Cloud KMS', function () {
 });
 
 describe('a key of Azure Key Vault', function () {
-  this.timeout(15_000);
+  this.timeout(120_000);
   const vault = 'https://team.vault.azure.net';
   const login = 'https://login.microsoftonline.com';
   const tenant = '00000000-0000-0000-0000-000000000001';
@@ -198,9 +228,12 @@ describe('a key of Azure Key Vault', function () {
 
   beforeEach(() => {
     network = closedNetwork();
+    loginAt(network);
+  });
+  const loginAt = (on: MockAgent): void => {
     const json = { headers: { 'content-type': 'application/json' } };
     const authority = `${login}/${tenant}`;
-    const pool = network.get(login);
+    const pool = on.get(login);
     pool
       .intercept({ path: `/${tenant}/v2.0/.well-known/openid-configuration` })
       .reply(
@@ -226,7 +259,7 @@ describe('a key of Azure Key Vault', function () {
       .intercept({ path: (path) => path.startsWith(`/${tenant}/oauth2/v2.0/token`), method: 'POST' })
       .reply(200, { token_type: 'Bearer', expires_in: 3600, access_token: 'eyJ' }, json)
       .persist();
-  });
+  };
   afterEach(() => network.close());
 
   const find = (uri: string): Promise<string> => withVariables(variables, () => findKey(uri, network));
@@ -254,6 +287,41 @@ describe('a key of Azure Key Vault', function () {
     expect(await find('azurekms://team.vault.azure.net/signing/0123abcd')).to.equal(rsa.pem);
     answers('/keys/signing/', 200, jwkOf(ec, 'EC-HSM'));
     expect(await find('azurekms://team.vault.azure.net/signing/')).to.equal(ec.pem);
+  });
+
+  it('signs the digest; both numbers of ECDSA become DER', async () => {
+    const data = Buffer.from('what is signed');
+    for (const curve of ['P-256', 'P-521']) {
+      const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: curve });
+      const algorithm = curve === 'P-256' ? 'sha256' : 'sha512';
+      const asJwk = jwkOf({ key: publicKey, pem: '', der: Buffer.alloc(0) }, 'EC');
+      answers('/keys/signing/1', 200, asJwk);
+      const raw = sign(algorithm, data, { key: privateKey, dsaEncoding: 'ieee-p1363' });
+      const pool = network.get(vault);
+      const json = { headers: { 'content-type': 'application/json' } };
+      const isAsked = (path: string): boolean => path.startsWith('/keys/signing/1?');
+      pool.intercept({ path: isAsked }).reply(200, asJwk, json).persist();
+      const challenge = `Bearer authorization="${login}/${tenant}", resource="https://vault.azure.net"`;
+      const signing = { path: (path: string) => path.startsWith('/keys/signing/1/sign?'), method: 'POST' };
+      pool
+        .intercept({ ...signing, headers: (headers) => headers['authorization'] === undefined })
+        .reply(401, {}, { headers: { 'www-authenticate': challenge } });
+      const value = createHash(algorithm).update(data).digest('base64url');
+      pool
+        .intercept({
+          ...signing,
+          headers: { authorization: 'Bearer eyJ' },
+          body: (text) => text === JSON.stringify({ alg: curve === 'P-256' ? 'ES256' : 'ES512', value }),
+        })
+        .reply(200, { kid: `${vault}/keys/signing/1`, value: raw.toString('base64url') }, json);
+      await withVariables(variables, async () => {
+        const opened = await openSigningKey('azurekms://team.vault.azure.net/signing/1', network);
+        expect(verify(algorithm, data, publicKey, await opened.sign(data))).to.equal(true);
+      });
+      await network.close();
+      network = closedNetwork();
+      loginAt(network);
+    }
   });
 
   it('is none where Azure refuses, does not know it, or gives something else', async () => {

@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { MockAgent } from 'undici';
+import type { SigningKey } from '../../../../src/model/signature.ts';
 import { openKmsKeys } from '../../../../src/signing/kms/kms-keys.ts';
 
 /** A key pair's public half, as services give it and as it is expected. */
@@ -54,4 +55,14 @@ export async function withVariables<Value>(
   } finally {
     process.env = before;
   }
+}
+
+/** Opens a key to sign with on that network. */
+export function openSigningKey(
+  uri: string,
+  dispatcher: MockAgent,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<SigningKey> {
+  const { signal } = new AbortController();
+  return openKmsKeys({ dispatcher, environment, deadlineMs: 5000 }).openSigningKey(uri, { signal });
 }
