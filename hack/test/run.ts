@@ -8,6 +8,8 @@
  * `--full` makes outages long and counts large.
  */
 import { parseArgs } from 'node:util';
+import { describeFailure } from './results.ts';
+import type { FailureInFile } from './results.ts';
 import { runChecks, runMocha } from './suites.ts';
 import type { Tally } from './suites.ts';
 import { withStack } from './stack-session.ts';
@@ -24,19 +26,21 @@ async function main(): Promise<void> {
   const suites = positionals.map(parseSuite);
   const tallies: Tally[] = [];
   if (suites.includes('check')) tallies.push(...(await runChecks()));
-  if (suites.includes('unit')) tallies.push(await runMocha('unit', {}));
+  if (suites.includes('unit')) tallies.push(await runMocha('unit'));
   const onStack = stackSuites.filter((suite) => suites.includes(suite));
   if (onStack.length > 0) {
     await withStack(tallies, async (environment) => {
       const extra = values.full === true ? { ...environment, CHAINWRIGHT_TEST_FULL: '1' } : environment;
-      for (const suite of onStack) tallies.push(await runMocha(suite, extra));
+      for (const suite of onStack) {
+        tallies.push(await runMocha(suite, { environment: extra, isRunAgain: true }));
+      }
     });
   }
   if (suites.includes('cluster')) {
     await withStack(
       tallies,
       async (environment) => {
-        tallies.push(await runMocha('cluster', environment));
+        tallies.push(await runMocha('cluster', { environment }));
       },
       { node: true },
     );
@@ -58,10 +62,22 @@ function report(tallies: readonly Tally[]): void {
       `${name.padEnd(width + 2)}${String(passed).padStart(6)}  ${String(failed).padStart(6)}  ${seconds.toFixed(1).padStart(7)}`,
     );
   }
+  list(
+    'flaky: failed, then passed alone',
+    tallies.flatMap(({ flaky = [] }) => flaky),
+  );
+  list(
+    'failed',
+    tallies.flatMap(({ failures = [] }) => failures),
+  );
   const passed = tallies.reduce((sum, tally) => sum + tally.passed, 0);
   const failed = tallies.reduce((sum, tally) => sum + tally.failed, 0);
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
   console.log(`${passed} passed, ${failed} failed`);
+}
+
+function list(heading: string, failures: readonly FailureInFile[]): void {
+  if (failures.length > 0) console.log([`${heading}:`, ...failures.map(describeFailure)].join('\n'));
 }
 
 await main();
