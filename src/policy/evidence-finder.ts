@@ -10,7 +10,7 @@ import type { LogProposal } from '../transparency/transparency-log.ts';
 import { EvidenceVerifier } from './evidence-finding.ts';
 import type { AuthorityDemands, Finding } from './evidence-finding.ts';
 import type { EvidencePiece } from './image-evidence.ts';
-import { certificateOf, proposalFor } from './log-search.ts';
+import { certificateOf, proposalFor } from './log-proposal.ts';
 import type { LogSearch } from './log-search.ts';
 
 /** What finding takes. */

@@ -10,6 +10,7 @@ import { parseLogKey } from './log-key.ts';
 import type { LogKey } from './log-key.ts';
 import { hashLeaf } from './merkle-proof.ts';
 import { encodeProposal, parseEntryAnswer, requireOwnEntry } from './rekor-v1-entry.ts';
+import { searchRekorV1 } from './rekor-v1-search.ts';
 import type { LogProposal, LoggedEntry, TransparencyLog } from './transparency-log.ts';
 
 /** What a {@link RekorV1Client} needs. */
@@ -90,6 +91,21 @@ export class RekorV1Client implements TransparencyLog {
         ? logged.uuid?.slice(-64) === name.uuid.slice(-64)
         : logged.recorded.logIndex === name.logIndex;
     if (!isAsked) throw badAnswer(answer.address, 'it is another entry than the one asked for');
+    return logged;
+  }
+
+  /**
+   * The entry that the log has for what was proposed, verified; undefined if it has none. The log's tree is asked, not its
+   * index, which lags behind. Errors: as `append`.
+   */
+  async find(
+    proposal: LogProposal,
+    options: { readonly signal: AbortSignal },
+  ): Promise<LoggedEntry | undefined> {
+    const [found] = await searchRekorV1(this.#options, proposal, options);
+    if (found === undefined) return undefined;
+    const logged = await this.getEntry({ logIndex: Number(found.logIndex) }, options);
+    requireOwnEntry(logged.entry, proposal, this.url);
     return logged;
   }
 

@@ -39,6 +39,8 @@ const proposalShape = z.discriminatedUnion('kind', [
     }),
   }),
 ]);
+// Other kinds are asked for, too; this log has none of them.
+const lookUpShape = z.object({ entries: z.array(z.unknown()).max(10) });
 const subjectsShape = z.object({
   subject: z.array(z.object({ digest: z.record(z.string(), z.string()) })),
 });
@@ -79,9 +81,7 @@ export class DevelopmentLog {
   /** `POST /api/v1/log/entries` */
   append(json: unknown): LogReply {
     const proposal = proposalShape.parse(json);
-    const body = Buffer.from(canonicalize(bodyOf(proposal)) ?? '');
-    const leafHash = hashLeaf(body);
-    const uuid = `${treeId}${leafHash.toString('hex')}`;
+    const { body, leafHash, uuid } = leafOf(proposal);
     if (this.#entries.some((entry) => entry.uuid === uuid)) {
       const message = `an equivalent entry already exists in the transparency log with UUID ${uuid}`;
       return { status: 409, body: { code: 409, message }, location: `/api/v1/log/entries/${uuid}` };
@@ -100,6 +100,18 @@ export class DevelopmentLog {
     return this.#entries[index] === undefined
       ? { status: 404, body: { code: 404, message: 'entry not found' } }
       : { status: 200, body: this.#answer(index) };
+  }
+
+  /** `POST /api/v1/log/entries/retrieve`, by proposals */
+  lookUp(json: unknown): LogReply {
+    const wanted = lookUpShape.parse(json).entries.flatMap((proposal) => {
+      const { data } = proposalShape.safeParse(proposal);
+      return data === undefined ? [] : [leafOf(data).uuid];
+    });
+    const found = this.#entries.flatMap(({ uuid }, index) =>
+      wanted.includes(uuid) ? [this.#answer(index)] : [],
+    );
+    return { status: 200, body: found };
   }
 
   /** `POST /api/v1/index/retrieve` */
@@ -136,6 +148,12 @@ export class DevelopmentLog {
     const hinted = Buffer.concat([this.logId.subarray(0, 4), signature]).toString('base64');
     return `${note}\n\u2014 ${this.#host} ${hinted}\n`;
   }
+}
+
+function leafOf(proposal: Proposal): Pick<StoredEntry, 'body' | 'leafHash' | 'uuid'> {
+  const body = Buffer.from(canonicalize(bodyOf(proposal)) ?? '');
+  const leafHash = hashLeaf(body);
+  return { body, leafHash, uuid: `${treeId}${leafHash.toString('hex')}` };
 }
 
 /** The entry as Rekor keeps it: a dsse entry holds hashes in place of the envelope. */

@@ -103,6 +103,8 @@ async function route(request: IncomingMessage, { authority, log }: Parts): Promi
       return log.find({ logIndex: Number(searchParams.get('logIndex')) });
     case 'GET /api/v1/log/publicKey':
       return { status: 200, body: log.publicKeyPem };
+    case `POST ${entries}/retrieve`:
+      return log.lookUp(await readJson(request));
     case 'POST /api/v1/index/retrieve':
       return log.search(await readJson(request));
     default:

@@ -2,7 +2,7 @@ import { parseCertificateIssuers } from '../../signing/certificate-issuers.ts';
 import type { Evidence } from '../../signing/evidence-material.ts';
 import { loadTrustRoot, parseTrustRoot } from '../../signing/trust-root.ts';
 import type { TrustRoot } from '../../signing/trust-root.ts';
-import type { VerificationDemands, VerifiedEvidence } from '../../signing/verification.ts';
+import type { ExpectedSigner, VerificationDemands, VerifiedEvidence } from '../../signing/verification.ts';
 import { verificationFault } from '../../signing/verification-fault.ts';
 import { encodeCosignEntry } from '../../statements/cosign-annotations.ts';
 import { systemClock } from '../../telemetry/system-clock.ts';
@@ -50,7 +50,7 @@ export async function verifyFile(
   const signer = await expectedSigner(flags, { environment, signal });
   const trustRoot = await trustRootOf(flags, context);
   const blob = await readBlob(file, { signal });
-  const evidence = await evidenceOf(flags, { blob, trustRoot, context });
+  const evidence = await evidenceOf(flags, { blob, signer, trustRoot, context });
   const demands = await demandsOf(flags, trustRoot, { signal });
   const verified = verifyBlob(evidence, blob, { signer, demands });
   if (wantedWitness(flags) === 'timestamp') requireTimestamp(verified);
@@ -117,12 +117,13 @@ async function trustRootOf(
 
 interface EvidenceParts {
   readonly blob: Uint8Array;
+  readonly signer: ExpectedSigner;
   readonly trustRoot: TrustRoot;
   readonly context: CommandContext;
 }
 
 async function evidenceOf(flags: FileEvidenceFlags, parts: EvidenceParts): Promise<Evidence> {
-  const { blob, trustRoot, context } = parts;
+  const { blob, signer, trustRoot, context } = parts;
   const { environment, signal } = context;
   if (flags.bundle !== undefined) return readBlobBundle(await readBlob(flags.bundle, { signal }), blob);
   const detached = await readDetached(flags, { signal });
@@ -143,6 +144,6 @@ async function evidenceOf(flags: FileEvidenceFlags, parts: EvidenceParts): Promi
     hosts: hostTrustOf(settings),
   });
   const log = openUserLog(settings, { dispatchers, trustRoot });
-  const entry = await findEntry(log, { blob, signature: detached.signature }, { signal });
+  const entry = await findEntry(log, { blob, detached, signer }, { signal });
   return evidenceOfSignature({ ...detached, entry: encodeCosignEntry(entry) }, blob);
 }

@@ -1,35 +1,46 @@
-import { hash } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import type { TransparencyLogEntry } from '@sigstore/protobuf-specs';
-import { z } from 'zod';
-import { verificationFault } from '../../signing/verification-fault.ts';
+import { proposeSignature, verifierOfCertificate, verifierOfKey } from '../../policy/log-proposal.ts';
+import type { LoggedVerifier } from '../../policy/log-proposal.ts';
+import type { ExpectedSigner } from '../../signing/verification.ts';
+import { translateFaults, verificationFault } from '../../signing/verification-fault.ts';
+import type { BlobSignature } from '../../statements/cosign-annotations.ts';
 import type { RekorV1Client } from '../../transparency/rekor-v1-client.ts';
+import { usageFault } from '../policy/usage-fault.ts';
 
-// As many signatures of one file are looked at.
-const maxEntries = 100;
-const algorithms = ['sha256', 'sha384', 'sha512'] as const;
-const body = z.object({ spec: z.object({ signature: z.object({ content: z.string() }) }) });
+/** A file, its signature, and who must have made it. */
+export interface SignedBlob {
+  readonly blob: Uint8Array;
+  readonly detached: BlobSignature;
+  readonly signer: ExpectedSigner;
+}
 
 /**
- * The log's entry for a signature that came without one, found by the file's digest; SET and inclusion proof verified.
- * Throws ERR_VERIFY_LOG_MISSING, and as the log client.
+ * The log's entry for a signature that came without one; SET and inclusion proof verified. Throws ERR_VERIFY_LOG_MISSING,
+ * ERR_VERIFY_SIGNATURE where the signature does not match file and signer, so that no log took it, ERR_VERIFY_MALFORMED,
+ * ERR_USAGE_FLAGS, and as the log client.
  */
 export async function findEntry(
   log: RekorV1Client,
-  signed: { readonly blob: Uint8Array; readonly signature: string },
+  { blob, detached, signer }: SignedBlob,
   options: { readonly signal: AbortSignal },
 ): Promise<TransparencyLogEntry> {
-  for (const algorithm of algorithms) {
-    const digest = `${algorithm}:${hash(algorithm, signed.blob, 'hex')}`;
-    const uuids = await log.search({ hash: digest }, options);
-    for (const uuid of uuids.slice(-maxEntries).reverse()) {
-      const { entry } = await log.getEntry({ uuid }, options);
-      if (signatureOf(entry)?.equals(Buffer.from(signed.signature, 'base64')) === true) return entry;
-    }
+  const verifier = verifierOf(detached, signer);
+  if (verifier === undefined) {
+    throw usageFault('the signature came without its certificate', 'Give --certificate, or --bundle.');
   }
+  const signature = Buffer.from(detached.signature, 'base64');
+  const proposal = proposeSignature({ payload: blob, signature }, verifier);
+  if (proposal === undefined && verifier.publicKey.asymmetricKeyType !== 'ed25519') {
+    throw verificationFault('ERR_VERIFY_SIGNATURE', 'the signature does not match the content');
+  }
+  const found = proposal && (await log.find(proposal, options));
+  if (found !== undefined) return found.entry;
   throw verificationFault('ERR_VERIFY_LOG_MISSING', `${log.url} has no entry for this signature`);
 }
 
-function signatureOf({ canonicalizedBody }: TransparencyLogEntry): Buffer | undefined {
-  const parsed = body.safeParse(JSON.parse(canonicalizedBody.toString('utf8')));
-  return parsed.success ? Buffer.from(parsed.data.spec.signature.content, 'base64') : undefined;
+function verifierOf({ certificatePem }: BlobSignature, signer: ExpectedSigner): LoggedVerifier | undefined {
+  if (signer.kind === 'key') return verifierOfKey(signer.publicKey);
+  if (certificatePem === undefined) return undefined;
+  return translateFaults(() => verifierOfCertificate(new X509Certificate(certificatePem)));
 }

@@ -140,6 +140,17 @@ describe('RekorV1Client', () => {
     expect(await log.search({ hash: `sha256:${'b'.repeat(64)}` }, { signal })).to.deep.equal([]);
   });
 
+  it('finds the entry of what was proposed, by the tree alone', async () => {
+    const log = open();
+    const { recorded } = await log.append(proposalOf('proposed'), { signal });
+    // ECDSA signs anew each time, so this is another signature.
+    expect(await log.find(proposalOf('proposed'), { signal })).to.equal(undefined);
+    const proposal = proposalOf('proposed again');
+    const logged = await log.append(proposal, { signal });
+    expect((await log.find(proposal, { signal }))?.recorded).to.deep.equal(logged.recorded);
+    expect(logged.recorded.logIndex).to.be.greaterThan(recorded.logIndex);
+  });
+
   it('pins the key that the log gives where none is configured, and warns once', async () => {
     const warnings: string[] = [];
     const log: Log = { ...silentLog, warn: (message) => warnings.push(message) };
