@@ -37,6 +37,11 @@ describe('each line of the runbook, by its own tool and by ours', function () {
   let cosignImage: PushedImage;
   let peerImage: PushedImage;
   const table = new RunbookTable();
+  /** A test of what these rows of the table say. */
+  const itShows = (places: readonly number[], title: string, test: () => Promise<void>): void => {
+    table.cover(places);
+    it(title, test);
+  };
 
   before(async () => {
     desk = await OperatorDesk.open();
@@ -54,32 +59,30 @@ describe('each line of the runbook, by its own tool and by ours', function () {
     return stdout;
   };
 
-  it('signs an image with an identity token so that cosign verifies it, and once only', async () => {
-    const token = await readFile(await desk.tokenFile(), 'utf8');
-    const flags = ['--identity-token', token, '--oidc-issuer', desk.stack.issuer];
-    // Without them cosign goes to the public Sigstore instance.
-    const servers = [`--fulcio-url=${desk.stack.fulcioUrl}`, `--rekor-url=${desk.stack.rekorUrl}`];
-    const own = ['--yes', '--use-signing-config=false', ...servers];
-    const byCosign = await desk.cosign('sign', ...own, ...flags, peerImage.ref);
-    expect(byCosign.code, byCosign.stderr).to.equal(0);
-    const layouts = JSON.parse(await ours('verify', ...signer, '-o', 'json', peerImage.ref)) as Judged;
-    expect(layouts.policies[0]?.authorities[0]?.checks[0]?.evidence).to.have.length(1);
-    expect(await ours('sign', ...flags, image.ref)).to.include('attached');
-    expect(await ours('sign', ...flags, image.ref)).not.to.include('attached');
-    const [tags, bundles] = [['--new-bundle-format=false'], []];
-    for (const layout of [tags, bundles]) {
-      const { code, stderr } = await desk.judges.verify(image.ref, {}, layout);
-      expect(code, stderr).to.equal(0);
-    }
-    table.record(1, {
-      line: '`cosign sign --identity-token … --oidc-issuer … IMAGE`',
-      ours: '`chainwright sign --identity-token … --oidc-issuer … IMAGE`',
-      itsTool: 'attaches one layout',
-      oursDoes: 'attaches both; `cosign verify` accepts each; a second time nothing is added',
-    });
-  });
+  itShows(
+    [1],
+    'signs an image with an identity token so that cosign verifies it, and once only',
+    async () => {
+      const token = await readFile(await desk.tokenFile(), 'utf8');
+      const flags = ['--identity-token', token, '--oidc-issuer', desk.stack.issuer];
+      // Without them cosign goes to the public Sigstore instance.
+      const servers = [`--fulcio-url=${desk.stack.fulcioUrl}`, `--rekor-url=${desk.stack.rekorUrl}`];
+      const own = ['--yes', '--use-signing-config=false', ...servers];
+      const byCosign = await desk.cosign('sign', ...own, ...flags, peerImage.ref);
+      expect(byCosign.code, byCosign.stderr).to.equal(0);
+      const layouts = JSON.parse(await ours('verify', ...signer, '-o', 'json', peerImage.ref)) as Judged;
+      expect(layouts.policies[0]?.authorities[0]?.checks[0]?.evidence).to.have.length(1);
+      expect(await ours('sign', ...flags, image.ref)).to.include('attached');
+      expect(await ours('sign', ...flags, image.ref)).not.to.include('attached');
+      const [tags, bundles] = [['--new-bundle-format=false'], []];
+      for (const layout of [tags, bundles]) {
+        const { code, stderr } = await desk.judges.verify(image.ref, {}, layout);
+        expect(code, stderr).to.equal(0);
+      }
+    },
+  );
 
-  it('signs the layout with the key in the Secret, by the line as it is printed', async () => {
+  itShows([2], 'signs the layout with the key in the Secret, by the line as it is printed', async () => {
     const prefix = desk.path('cosign');
     await desk.cosign('generate-key-pair', `--output-key-prefix=${prefix}`);
     const files = ['key', 'pub'].map((end) => `--from-file=cosign.${end}=${prefix}.${end}`);
@@ -112,48 +115,30 @@ describe('each line of the runbook, by its own tool and by ours', function () {
         layout,
       );
       expect(printed.code).not.to.equal(0);
-      table.record(2, {
-        line: '`cosign sign-blob --key k8s://tekton-chains/signing-secrets --output-signature F.sig F`',
-        ours: '`chainwright sign-blob --key k8s://tekton-chains/signing-secrets --output-signature F.sig F`',
-        itsTool: 'refuses without `--new-bundle-format=false --use-signing-config=false`',
-        oursDoes: 'writes the signature and logs it; `cosign verify-blob` accepts it',
-      });
     } finally {
       await kubectl(['delete', 'secret', ...secret]);
     }
   });
 
-  it('verifies the signature that cosign made, and prints subject and log index', async () => {
+  itShows([3], 'verifies the signature that cosign made, and prints subject and log index', async () => {
     const judged = await desk.judges.verify(cosignImage.ref);
     expect(judged.code, judged.stderr).to.equal(0);
     const printed = await ours('verify', ...signer, cosignImage.ref);
     expect(printed)
       .to.include(pipelineIdentity)
       .and.to.match(/log index \d+/);
-    table.record(3, {
-      line: '`cosign verify SIGNER IMAGE`',
-      ours: '`chainwright verify --certificate-identity-regexp … --certificate-oidc-issuer … IMAGE`',
-      itsTool: 'prints the subject, for tags also the log index',
-      oursDoes: 'prints subject and log index of every layout',
-    });
   });
 
   for (const [place, type] of [
     [4, 'slsaprovenance'],
     [5, 'cyclonedx'],
   ] as const) {
-    it(`prints the same ${type} attestation as cosign`, async () => {
+    itShows([place], `prints the same ${type} attestation as cosign`, async () => {
       const judged = await desk.judges.verifyAttestation(cosignImage.ref, type);
       expect(judged.code, judged.stderr).to.equal(0);
       const flags = ['--type', type, ...signer, cosignImage.ref];
       const printed = await ours('verify-attestation', ...flags);
       expect(JSON.parse(printed)).to.deep.equal(JSON.parse(judged.stdout));
-      table.record(place, {
-        line: `\`cosign verify-attestation --type ${type} SIGNER IMAGE\``,
-        ours: `\`chainwright verify-attestation --type ${type} SIGNER IMAGE\``,
-        itsTool: 'prints the envelope',
-        oursDoes: 'prints the same envelope',
-      });
     });
   }
 
@@ -186,20 +171,14 @@ describe('each line of the runbook, by its own tool and by ours', function () {
     expect(stderr).to.include('ERR_VERIFY_ATTESTATION');
   });
 
-  it('prints the tag that cosign triangulate prints', async () => {
+  itShows([6], 'prints the tag that cosign triangulate prints', async () => {
     for (const type of ['signature', 'attestation', 'digest']) {
       const judged = await desk.cosign('triangulate', '--type', type, image.ref);
       expect(await ours('triangulate', '--type', type, image.ref)).to.equal(judged.stdout);
     }
-    table.record(6, {
-      line: '`cosign triangulate IMAGE`',
-      ours: '`chainwright triangulate IMAGE`',
-      itsTool: 'prints the tag of the signatures',
-      oursDoes: 'prints the same tag',
-    });
   });
 
-  it('finds all entries of an image, where the line as it is printed is refused', async () => {
+  itShows([7, 8], 'finds all entries of an image, where the line as it is printed is refused', async () => {
     const { stdout: tag } = await desk.cosign('triangulate', cosignImage.ref);
     expect(await desk.judges.search(tag.trim()).catch(String)).to.include('error parsing sha flag');
     await desk.judges.searchUntilFound(cosignImage.digest, 2);
@@ -217,18 +196,6 @@ describe('each line of the runbook, by its own tool and by ours', function () {
       await ours('log', 'search', '--sha', tag.trim(), '-o', 'json'),
     ) as PrintedEntry[];
     expect(meant.map(({ uuid }) => uuid)).to.deep.equal(found.map(({ uuid }) => uuid));
-    table.record(7, {
-      line: '`rekor-cli search --sha $(cosign triangulate IMAGE)`',
-      ours: '`chainwright log search --sha $(chainwright triangulate IMAGE)`, or `chainwright log search IMAGE`',
-      itsTool: 'refuses it: a tag is no digest',
-      oursDoes: 'finds every entry: the statements’, and the image signature’s',
-    });
-    table.record(8, {
-      line: '`rekor-cli search --sha sha256:<digest>` (what was meant)',
-      ours: '`chainwright log search --sha sha256:<digest>`',
-      itsTool: 'finds the entries of statements about the image',
-      oursDoes: 'finds the same entries, each verified',
-    });
   });
 
   it('finds entries by the identity of their certificates, and warns where they are more than it reads', async () => {
@@ -240,7 +207,7 @@ describe('each line of the runbook, by its own tool and by ours', function () {
     expect(stderr).to.match(/WARNING: the log names \d+ entries; 1 were read/);
   });
 
-  it('reads the entry that rekor-cli reads, with the payload from the registry', async () => {
+  itShows([9], 'reads the entry that rekor-cli reads, with the payload from the registry', async () => {
     const found = JSON.parse(await ours('log', 'search', cosignImage.ref, '-o', 'json')) as PrintedEntry[];
     for (const { logIndex } of found.slice(0, 2)) {
       const judged = await desk.judges.getEntry(logIndex);
@@ -260,16 +227,11 @@ describe('each line of the runbook, by its own tool and by ours', function () {
     );
     expect(code).to.equal(1);
     expect(stderr).to.include('ERR_LOG_PAYLOAD_ABSENT');
-    table.record(9, {
-      line: '`rekor-cli get --log-index <index>`',
-      ours: '`chainwright log get --log-index <index> --image IMAGE`',
-      itsTool: 'prints the entry: hashes, and no payload',
-      oursDoes: 'prints certificate, inclusion proof and the payload, checked against the entry',
-    });
   });
 
   it('makes the table in docs/commands.md', async () => {
     expect(await table.documented()).to.equal(table.render());
+    expect(table.uncovered()).to.deep.equal([]);
   });
 
   it('knows every flag that the real cosign shows', async () => {

@@ -13,19 +13,81 @@ export interface RunbookRow {
 
 const heads = ['line of the runbook', 'ours', 'what its tool does', 'what ours does'];
 
-/** The table in docs/commands.md, made of the rows whose tests have passed. */
-export class RunbookTable {
-  readonly #rows = new Map<number, RunbookRow>();
+/** What was seen, a row for each line of the runbook, in its order; the tests beside this file are what saw it. */
+const rows: readonly RunbookRow[] = [
+  {
+    line: '`cosign sign --identity-token … --oidc-issuer … IMAGE`',
+    ours: '`chainwright sign --identity-token … --oidc-issuer … IMAGE`',
+    itsTool: 'attaches one layout',
+    oursDoes: 'attaches both; `cosign verify` accepts each; a second time nothing is added',
+  },
+  {
+    line: '`cosign sign-blob --key k8s://tekton-chains/signing-secrets --output-signature F.sig F`',
+    ours: '`chainwright sign-blob --key k8s://tekton-chains/signing-secrets --output-signature F.sig F`',
+    itsTool: 'refuses without `--new-bundle-format=false --use-signing-config=false`',
+    oursDoes: 'writes the signature and logs it; `cosign verify-blob` accepts it',
+  },
+  {
+    line: '`cosign verify SIGNER IMAGE`',
+    ours: '`chainwright verify --certificate-identity-regexp … --certificate-oidc-issuer … IMAGE`',
+    itsTool: 'prints the subject, for tags also the log index',
+    oursDoes: 'prints subject and log index of every layout',
+  },
+  {
+    line: '`cosign verify-attestation --type slsaprovenance SIGNER IMAGE`',
+    ours: '`chainwright verify-attestation --type slsaprovenance SIGNER IMAGE`',
+    itsTool: 'prints the envelope',
+    oursDoes: 'prints the same envelope',
+  },
+  {
+    line: '`cosign verify-attestation --type cyclonedx SIGNER IMAGE`',
+    ours: '`chainwright verify-attestation --type cyclonedx SIGNER IMAGE`',
+    itsTool: 'prints the envelope',
+    oursDoes: 'prints the same envelope',
+  },
+  {
+    line: '`cosign triangulate IMAGE`',
+    ours: '`chainwright triangulate IMAGE`',
+    itsTool: 'prints the tag of the signatures',
+    oursDoes: 'prints the same tag',
+  },
+  {
+    line: '`rekor-cli search --sha $(cosign triangulate IMAGE)`',
+    ours: '`chainwright log search --sha $(chainwright triangulate IMAGE)`, or `chainwright log search IMAGE`',
+    itsTool: 'refuses it: a tag is no digest',
+    oursDoes: 'finds every entry: the statements’, and the image signature’s',
+  },
+  {
+    line: '`rekor-cli search --sha sha256:<digest>` (what was meant)',
+    ours: '`chainwright log search --sha sha256:<digest>`',
+    itsTool: 'finds the entries of statements about the image',
+    oursDoes: 'finds the same entries, each verified',
+  },
+  {
+    line: '`rekor-cli get --log-index <index>`',
+    ours: '`chainwright log get --log-index <index> --image IMAGE`',
+    itsTool: 'prints the entry: hashes, and no payload',
+    oursDoes: 'prints certificate, inclusion proof and the payload, checked against the entry',
+  },
+];
 
-  /** Notes that both lines did what the row says; `place` is that of the line in the runbook. */
-  record(place: number, row: RunbookRow): void {
-    this.#rows.set(place, row);
+/** The table in docs/commands.md; each row has a test that shows it. */
+export class RunbookTable {
+  readonly #covered = new Set<number>();
+
+  /** Notes that a test shows what these rows say; a row's place counts from one. */
+  cover(places: readonly number[]): void {
+    for (const place of places) this.#covered.add(place);
+  }
+
+  /** The places of rows that no test shows. */
+  uncovered(): readonly number[] {
+    return rows.map((_, index) => index + 1).filter((place) => !this.#covered.has(place));
   }
 
   /** The table as the page must have it. */
   render(): string {
-    const rows = [...this.#rows].sort(([a], [b]) => a - b);
-    const cells = rows.map(([, { line, ours, itsTool, oursDoes }]) => [line, ours, itsTool, oursDoes]);
+    const cells = rows.map(({ line, ours, itsTool, oursDoes }) => [line, ours, itsTool, oursDoes]);
     const widths = heads.map((head, column) =>
       Math.max(head.length, ...cells.map((row) => row[column]?.length ?? 0)),
     );
