@@ -53,6 +53,8 @@ interface Held {
 
 // What is mended without a word to us is looked at again after this time.
 const mendMs = 300_000;
+// Time is measured by the clock: that it was not enough may be the machine's fault, not the policy's.
+const outOfTimeMs = 60_000;
 
 /**
  * Brings ClusterImagePolicies into force: each compiled once, and anew when something changed that it was compiled from. One
@@ -99,8 +101,7 @@ export class ClusterImagePolicyReconciler {
       await dropLeftFinalizers(client, resourceTypes.clusterImagePolicies, object, { signal });
     }
     if (outcome.kind !== 'in-force' && outcome.fault.kind !== 'permanent') throw outcome.fault;
-    const isSoon = outcome.kind === 'broken' && mayMendUnseen(outcome.fault, compilation);
-    return { requeueAfterMs: isSoon ? Math.min(mendMs, resyncMs) : resyncMs };
+    return { requeueAfterMs: Math.min(nextLookMs(outcome, compilation) ?? resyncMs, resyncMs) };
   }
 
   /** Has a policy that is still being compiled for the first time deny what it is about until it is. */
@@ -162,7 +163,8 @@ export class ClusterImagePolicyReconciler {
     }
     const recorder = new InputRecorder(opened);
     this.#inWork.set(object.metadata.name, recorder);
-    return { compilation: await compilePolicy(object, policy, { engine, recorder, signal }), isFinal: true };
+    const compilation = await compilePolicy(object, policy, { engine, recorder, signal });
+    return { compilation, isFinal: !isOutOfTime(compilation.compiled.fault) };
   }
 
   #outcomeOf({ compilation: { compiled, inputs } }: Pick<Held, 'compilation'>): PolicyOutcome {
@@ -215,6 +217,17 @@ function postponedFault(name: string): AppError {
     object: name,
     remedy: 'Check the servers that the policy names: it comes into force by itself once they answer.',
   });
+}
+
+/** When a policy is looked at again before the next resync; undefined if there is no need. */
+function nextLookMs(outcome: PolicyOutcome, compilation: PolicyCompilation): number | undefined {
+  if (outcome.kind !== 'broken') return undefined;
+  if (isOutOfTime(outcome.fault)) return outOfTimeMs;
+  return mayMendUnseen(outcome.fault, compilation) ? mendMs : undefined;
+}
+
+function isOutOfTime(fault: AppError | undefined): boolean {
+  return fault?.code === 'ERR_POLICY_TIMEOUT';
 }
 
 /** True if the fault may go though no object changes that we follow: it lies on other servers, in files, or in our rights. */

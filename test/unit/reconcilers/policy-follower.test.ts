@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { resourceTypes } from '../../../src/kube/resource-type.ts';
 import { AppError } from '../../../src/model/errors.ts';
 import { matchesGlob } from '../../../src/policy/image-glob.ts';
+import { timeoutFault } from '../../../src/policy/evaluation/evaluation-faults.ts';
 import { PolicyRegister } from '../../../src/policy/policy-register.ts';
 import { PolicyScene, authorities, namespace, newPublicKey, specOf, trustRootOf } from './policy-scene.ts';
 
@@ -382,6 +383,18 @@ describe('following policies', () => {
       Object.assign(scene.engine, { compile });
       await scene.wait(5000);
       expect(scene.inForce('one').compiled.fault).to.equal(undefined);
+    });
+
+    it('a policy that was not compiled in time denies, and is compiled once more a minute later', async () => {
+      await scene.start();
+      const { compile } = scene.engine;
+      Object.assign(scene.engine, { compile: () => Promise.reject(timeoutFault('compiling', 5000)) });
+      await scene.putPolicy('one', specOf(cue({ data: 'a: 1' })));
+      expect(scene.inForce('one').compiled.fault?.code).to.equal('ERR_POLICY_TIMEOUT');
+      Object.assign(scene.engine, { compile });
+      await scene.wait(60_000);
+      expect(scene.inForce('one').compiled.fault).to.equal(undefined);
+      expect(scene.condition('one')).to.match(/^True InForce/);
     });
 
     it('of two replicas one writes the status and tells the Event', async () => {
