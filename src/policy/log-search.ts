@@ -12,20 +12,28 @@ export type LogSearch = (
   options: { readonly signal: AbortSignal },
 ) => Promise<readonly TransparencyLogEntry[]>;
 
-// A review ends after 10 s, and its answer has to say which log it was that kept silent.
-const deadlineMs = 5000;
+/** How long a log may take, in milliseconds. */
+export const logSearchTimes = {
+  /** A review ends after 10 s, and its answer has to say which log it was that kept silent. */
+  reviewMs: 5000,
+  /** A person's own command has no such end. */
+  commandMs: 30_000,
+} as const;
 
 /** Searches Rekor v1 at any http or https address; redirects are not followed. */
 export function openLogSearch(parts: {
   /** The connections to a host (`HOST[:PORT]`). */
   readonly dispatcherFor: (host: string) => Dispatcher | Promise<Dispatcher>;
   readonly clock: Clock;
+  /** Absent: that of a review. */
+  readonly deadlineMs?: number;
 }): LogSearch {
+  const { dispatcherFor, clock, deadlineMs = logSearchTimes.reviewMs } = parts;
   return async (log, proposal, { signal }) => {
     const url = URL.canParse(log) ? new URL(log) : undefined;
     if (url === undefined || !/^https?:$/.test(url.protocol)) throw noAddress(log);
-    const dispatcher = await parts.dispatcherFor(url.host);
-    const options = { url: log, dispatcher, clock: parts.clock, deadlineMs };
+    const dispatcher = await dispatcherFor(url.host);
+    const options = { url: log, dispatcher, clock, deadlineMs };
     const found = await searchRekorV1(options, proposal, { signal });
     return found.flatMap(({ logId, kindVersion, ...entry }) =>
       logId === undefined || kindVersion === undefined ? [] : [{ ...entry, logId, kindVersion }],

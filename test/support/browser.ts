@@ -75,7 +75,7 @@ export class Browser implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#context.close();
-    await rm(this.#profile, { recursive: true, force: true });
+    await rm(this.#profile, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 

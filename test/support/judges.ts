@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Stack } from '../../hack/stack/stack.ts';
@@ -47,7 +47,11 @@ export class Judges implements AsyncDisposable {
   }
 
   static async open(stack: Stack): Promise<Judges> {
-    return new Judges(stack, await mkdtemp(join(tmpdir(), 'chainwright-judges-')));
+    const home = await mkdtemp(join(tmpdir(), 'chainwright-judges-'));
+    await mkdir(tufFolder(home));
+    // Nobody listens there: no judge depends on the internet. One of cosign's two TUF clients ignores TUF_MIRROR.
+    await writeFile(join(tufFolder(home), 'remote.json'), JSON.stringify({ mirror: 'http://127.0.0.1:9' }));
+    return new Judges(stack, home);
   }
 
   /** `cosign verify` as in the runbook; `flags` only where a test says why. */
@@ -137,7 +141,7 @@ export class Judges implements AsyncDisposable {
       env: {
         PATH,
         HOME: this.#home,
-        TUF_ROOT: join(this.#home, 'tuf'),
+        TUF_ROOT: tufFolder(this.#home),
         SSL_CERT_FILE: this.#stack.env['SSL_CERT_FILE'] ?? '',
         DOCKER_CONFIG: this.#stack.env['DOCKER_CONFIG'] ?? '',
         ...env,
@@ -154,4 +158,8 @@ export class Judges implements AsyncDisposable {
     });
     return { code, stdout, stderr };
   }
+}
+
+function tufFolder(home: string): string {
+  return join(home, 'tuf');
 }

@@ -7,6 +7,7 @@ import { parseClusterImagePolicy } from '../../src/policy/cluster-image-policy.t
 import { explainBriefly } from '../../src/policy/explanation.ts';
 import { resolveSettings } from '../../src/settings/resolution.ts';
 import { KyvernoCli, enforcedNamespace } from './kyverno-cli.ts';
+import { patientLimits } from './patient-limits.ts';
 
 type Outcome = 'admitted' | 'denied' | 'warned';
 
@@ -112,7 +113,7 @@ async function judgeAll(
   object: Record<string, unknown>,
   options: JudgingOptions,
 ): Promise<readonly [Outcome, string]> {
-  const judge = await openJudging(options);
+  const judge = await openJudging({ limits: patientLimits, ...options });
   const judgements = await Promise.all(
     imagesOf([{ file: 'object', value: object }]).map((image) => judge(image)),
   );

@@ -3,7 +3,7 @@ import type { PinnedImage } from '../../model/image-reference.ts';
 import type { CompiledClusterPolicy, SigningAuthority } from '../../policy/compiled-policy.ts';
 import { judgeImage } from '../../policy/image-judge.ts';
 import type { AppliedException, ImageJudgement } from '../../policy/judgement.ts';
-import { openLogSearch } from '../../policy/log-search.ts';
+import { logSearchTimes, openLogSearch } from '../../policy/log-search.ts';
 import { findException } from '../../policy/policy-exception.ts';
 import type { ImageStore } from '../../registry/image-store.ts';
 import { logKeysOf } from '../../signing/trust-root.ts';
@@ -90,7 +90,11 @@ async function judge(
   parts: { readonly store: ImageStore; readonly dispatchers: Dispatchers; readonly signal: AbortSignal },
 ): Promise<ImageJudgement> {
   const { store, dispatchers, signal } = parts;
-  const searchLog = openLogSearch({ dispatcherFor: (host) => dispatchers.for(host), clock: systemClock });
+  const searchLog = openLogSearch({
+    dispatcherFor: (host) => dispatchers.for(host),
+    clock: systemClock,
+    deadlineMs: logSearchTimes.commandMs,
+  });
   const { noMatch } = source;
   const asked = { ...asPodImage(image), pinned };
   return judgeImage(asked, policies, {

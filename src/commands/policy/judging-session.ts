@@ -3,6 +3,7 @@ import { objectIn } from '../../model/json-object.ts';
 import { formatRepository } from '../../model/image-reference.ts';
 import type { ClusterImagePolicy } from '../../policy/cluster-image-policy.ts';
 import type { CompiledClusterPolicy } from '../../policy/compiled-policy.ts';
+import type { EvaluationLimits } from '../../policy/evaluation/evaluation-limits.ts';
 import { openPolicyEngine } from '../../policy/evaluation/policy-engine.ts';
 import { compileGlob } from '../../policy/image-glob.ts';
 import { excuse } from '../../policy/excused-judgement.ts';
@@ -10,7 +11,7 @@ import { judgeImage } from '../../policy/image-judge.ts';
 import type { JudgedImage, NoMatchPolicy } from '../../policy/image-judge.ts';
 import type { ImageJudgement } from '../../policy/judgement.ts';
 import type { PolicyException } from '../../policy/policy-exception.ts';
-import { openLogSearch } from '../../policy/log-search.ts';
+import { logSearchTimes, openLogSearch } from '../../policy/log-search.ts';
 import { compileClusterPolicy } from '../../policy/policy-compiler.ts';
 import { isInScope } from '../../policy/policy-matching.ts';
 import type { ImageStore } from '../../registry/image-store.ts';
@@ -35,6 +36,8 @@ export interface JudgingOptions extends ReferencesOptions {
   readonly noMatch: NoMatchPolicy;
   /** What lets images off policies, in the namespace of the object that they stand in. */
   readonly exceptions?: readonly PolicyException[];
+  /** How long evaluations may take and the like, where it is not the default. */
+  readonly limits?: Partial<EvaluationLimits>;
 }
 
 /** Judges images by policies that are ready. */
@@ -45,15 +48,16 @@ export type Judging = (asked: Omit<JudgedImage, 'pinned'>) => Promise<ImageJudge
  * an image is judged that it is about. Both throw ERR_USAGE_STORE, ERR_TRUST_ROOT, ERR_POLICY_IMAGE_ABSENT, ERR_USAGE_IMAGE, and passing faults.
  */
 export async function openJudging(options: JudgingOptions): Promise<Judging> {
-  const { policies, noMatch, signal, closing } = options;
+  const { policies, noMatch, limits = {}, signal, closing } = options;
   const certificates = new CertificateMemory();
   const store = await openImageStore(options);
   const dispatchers = lazily(async () => closing.use(await openDispatchers(options)));
   const searchLog = openLogSearch({
     dispatcherFor: async (host) => (await dispatchers()).for(host),
     clock: systemClock,
+    deadlineMs: logSearchTimes.commandMs,
   });
-  const engine = closing.use(openPolicyEngine({ clock: systemClock }));
+  const engine = closing.use(openPolicyEngine({ clock: systemClock, limits }));
   const parts = { engine, references: openReferences(options), signal };
   const prepared = policies.map((policy) => ({
     globs: policy.images.map(compileGlob),

@@ -28,6 +28,7 @@ function sorted(text: string): unknown {
 describe('chainwright trust-root, beside cosign', function () {
   let desk: OperatorDesk;
   let services: readonly string[];
+  let endpoints: readonly string[];
   let files: {
     readonly root: string;
     readonly config: string;
@@ -51,11 +52,15 @@ describe('chainwright trust-root, beside cosign', function () {
     expect(stderr).to.equal('');
     return { code, ...(JSON.parse(stdout) as Verified) };
   };
+  const create = async (...args: readonly string[]): Promise<void> => {
+    const { code, stderr } = await ours('trust-root', 'create', ...args);
+    expect(code, stderr).to.equal(0);
+  };
   const tsaUrl = (): string => desk.stack.tsaUrl.replace('/api/v1/timestamp', '');
 
   before(async () => {
     desk = await OperatorDesk.open();
-    const { env, fulcioUrl, rekorUrl, rekor2Url } = desk.stack;
+    const { env, fulcioUrl, rekorUrl, rekor2Url, issuer } = desk.stack;
     const start = 'start-time=2020-01-01T00:00:00Z';
     const file = (name: string): string => env[name] ?? '';
     services = [
@@ -71,11 +76,18 @@ describe('chainwright trust-root, beside cosign', function () {
       config2: desk.path('config2.json'),
       object: desk.path('object.yaml'),
     };
-    const made = await ours(
-      ...['trust-root', 'create', ...services],
-      ...['--out', files.root, '--object', files.object, '--name', 'golems'],
-    );
-    expect(made.code, made.stderr).to.equal(0);
+    const common = 'api-version=1,start-time=2020-01-01T00:00:00Z,operator=golems.internal';
+    endpoints = [
+      `--fulcio=url=${fulcioUrl},${common}`,
+      `--oidc-provider=url=${issuer},${common}`,
+      `--rekor=url=${rekor2Url},${common.replace('version=1', 'version=2')}`,
+      '--rekor-config=ANY',
+      `--tsa=url=${desk.stack.tsaUrl},${common}`,
+      '--tsa-config=EXACT:1',
+    ];
+    await create(...services, '--out', files.root, '--object', files.object, '--name', 'golems');
+    await create('--signing-config', files.config, `--fulcio=url=${fulcioUrl}`, `--rekor=url=${rekorUrl}`);
+    await create('--signing-config', files.config2, ...endpoints);
   });
   after(() => desk[Symbol.asyncDispose]());
 
@@ -94,26 +106,14 @@ describe('chainwright trust-root, beside cosign', function () {
   });
 
   it('makes the signing configuration that cosign makes of the same services', async () => {
-    const { fulcioUrl, rekor2Url, issuer } = desk.stack;
-    const common = 'api-version=1,start-time=2020-01-01T00:00:00Z,operator=golems.internal';
-    const flags = [
-      `--fulcio=url=${fulcioUrl},${common}`,
-      `--oidc-provider=url=${issuer},${common}`,
-      `--rekor=url=${rekor2Url},${common.replace('version=1', 'version=2')}`,
-      '--rekor-config=ANY',
-      `--tsa=url=${desk.stack.tsaUrl},${common}`,
-      '--tsa-config=EXACT:1',
-    ];
     const theirs = await desk.cosign(
       'signing-config',
       'create',
-      ...flags,
+      ...endpoints,
       '--out',
       desk.path('their-config.json'),
     );
     expect(theirs.code, theirs.stderr).to.equal(0);
-    const made = await ours('trust-root', 'create', ...flags, '--signing-config', files.config2);
-    expect(made.code, made.stderr).to.equal(0);
     const [one, other] = [files.config2, desk.path('their-config.json')];
     expect(sorted(await readFile(one, 'utf8'))).to.deep.equal(sorted(await readFile(other, 'utf8')));
     for (const file of [one, other]) {
@@ -126,12 +126,6 @@ describe('chainwright trust-root, beside cosign', function () {
 
   it('is what cosign signs and verifies with, for both logs, and the webhook’s rules, too', async () => {
     const { stack } = desk;
-    const v1 = await ours(
-      ...['trust-root', 'create', '--signing-config', files.config],
-      `--fulcio=url=${stack.fulcioUrl}`,
-      `--rekor=url=${stack.rekorUrl}`,
-    );
-    expect(v1.code, v1.stderr).to.equal(0);
     await using registry = await RegistrySession.open({ ca: stack.ca, account: stack.robot });
     const identity = [
       '--certificate-identity-regexp',
@@ -191,14 +185,13 @@ describe('chainwright trust-root, beside cosign', function () {
           )
         : spec,
     );
-    const made = await ours('trust-root', 'create', ...other, '--out', desk.path('other.json'));
-    expect(made.code, made.stderr).to.equal(0);
+    await create(...other, '--out', desk.path('other.json'));
     const wrong = await verified(desk.path('other.json'), '--online');
     expect(wrong.code).to.equal(1);
     expect(wrong.findings).to.have.length(1);
     expect(wrong.findings[0]).to.include({ check: 'online', where: desk.stack.rekorUrl });
     const away = services.map((spec) => spec.replace(desk.stack.rekorUrl, 'http://127.0.0.1:9'));
-    await ours('trust-root', 'create', ...away, '--out', desk.path('away.json'));
+    await create(...away, '--out', desk.path('away.json'));
     const silent = await verified(desk.path('away.json'), '--online');
     expect(silent.code).to.equal(3);
     expect(silent.findings.map(({ check }) => check)).to.deep.equal(['unreachable']);

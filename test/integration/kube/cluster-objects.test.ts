@@ -17,6 +17,7 @@ import { resourceTypes } from '../../../src/kube/resource-type.ts';
 import { createServiceAccountTokenSource } from '../../../src/kube/service-account-token.ts';
 import { KubeRecordStore } from '../../../src/kube/signing-records.ts';
 import { systemClock } from '../../../src/telemetry/system-clock.ts';
+import { waitFor } from '../../support/waiting.ts';
 import { openTestCluster } from './cluster.ts';
 import type { TestCluster } from './cluster.ts';
 
@@ -25,12 +26,13 @@ const write = { signal, fieldManager: 'chainwright-test' };
 const account = 'builder';
 
 describe('objects of a real API server', () => {
+  const closing = new AsyncDisposableStack();
   let stack: Stack;
   let cluster: TestCluster;
 
   before(async () => {
     stack = await openStack();
-    cluster = await openTestCluster();
+    cluster = closing.use(await openTestCluster());
     const { namespace, client } = cluster;
     await client.create(
       resourceTypes.secrets,
@@ -54,7 +56,7 @@ describe('objects of a real API server', () => {
       write,
     );
   });
-  after(() => cluster[Symbol.asyncDispose]());
+  after(() => closing.disposeAsync());
 
   async function faultOf(work: Promise<unknown>): Promise<AppError> {
     const thrown: unknown = await work.catch((error: unknown) => error);
@@ -152,7 +154,11 @@ describe('objects of a real API server', () => {
     const notice = { about: run, type: 'Normal', reason: eventReasons.signed, message: 'done' } as const;
     recorder.record(notice);
     // one request at a time, so that the second notice finds the first one written
-    while (recorder.counts().written < 1) await new Promise((resolve) => setTimeout(resolve, 5));
+    await waitFor(() => Promise.resolve(recorder.counts().written > 0 ? true : undefined), {
+      what: 'the writing of the first Event',
+      timeoutMs: 60_000,
+      pollMs: 5,
+    });
     recorder.record(notice);
     await recorder.close({ deadlineMs: 60_000 });
     expect(recorder.counts()).to.deep.equal({ written: 2, dropped: 0, failed: 0 });

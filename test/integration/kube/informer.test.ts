@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { killServer, startServer } from '../../../hack/stack/stack.ts';
+import { isAppError } from '../../../src/model/errors.ts';
 import { silentLog } from '../../../src/model/log.ts';
 import { Informer } from '../../../src/kube/informer.ts';
 import type { KubeObject } from '../../../src/kube/kube-object.ts';
@@ -7,29 +9,29 @@ import type { StoreChange } from '../../../src/kube/object-store.ts';
 import { trimMetadata } from '../../../src/kube/object-trim.ts';
 import { resourceTypes } from '../../../src/kube/resource-type.ts';
 import { systemClock } from '../../../src/telemetry/system-clock.ts';
+import { waitFor } from '../../support/waiting.ts';
 import { openTestCluster } from './cluster.ts';
 import type { TestCluster } from './cluster.ts';
 
 const { taskRuns } = resourceTypes;
-const signal = new AbortController().signal;
-const outageMs = 180_000;
+const outageMs = 300_000;
 
 async function until(condition: () => boolean, what: string): Promise<void> {
-  for (let waited = 0; !condition(); waited += 20) {
-    if (waited > outageMs) throw new Error(`not seen in time: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  const look = (): Promise<true | undefined> => Promise.resolve(condition() ? true : undefined);
+  await waitFor(look, { what, timeoutMs: outageMs, pollMs: 20 });
 }
 
-describe('Informer on a real API server', () => {
+describe('Informer on a real API server', function () {
+  this.timeout(3 * outageMs);
+  let closing: AsyncDisposableStack;
   let cluster: TestCluster;
   let informer: Informer<KubeObject>;
   let changes: StoreChange<KubeObject>[];
   let stop: AbortController;
-  let running: Promise<void>;
 
   beforeEach(async () => {
-    cluster = await openTestCluster();
+    closing = new AsyncDisposableStack();
+    cluster = closing.use(await openTestCluster());
     changes = [];
     stop = new AbortController();
     informer = new Informer<KubeObject>({
@@ -41,44 +43,39 @@ describe('Informer on a real API server', () => {
       clock: systemClock,
       log: silentLog,
     });
-    running = informer.run({ signal: stop.signal });
+    const running = informer.run({ signal: stop.signal });
+    closing.defer(async () => {
+      stop.abort();
+      await running;
+    });
     await informer.synced;
   });
 
-  afterEach(async () => {
-    stop.abort();
-    await running;
-    await cluster[Symbol.asyncDispose]();
-  });
+  afterEach(() => closing.disposeAsync());
 
   const namesOf = (kind: StoreChange<KubeObject>['kind']): string[] =>
     changes.filter((change) => change.kind === kind).map((change) => change.object.metadata.name);
 
   // an outage fails the call; the object may have been written all the same
-  async function createSurely(name: string): Promise<void> {
-    for (;;) {
+  async function surely(work: () => Promise<unknown>, done: string): Promise<void> {
+    while (!stop.signal.aborted) {
       try {
-        await cluster.createRun(name);
+        await work();
         return;
       } catch (error) {
-        if (error instanceof Error && 'code' in error && error.code === 'ERR_KUBE_CONFLICT') return;
-        await new Promise((resolve) => setTimeout(resolve, 50));
+        if (isAppError(error) && error.code === done) return;
+        await sleep(50);
       }
     }
   }
 
-  async function deleteSurely(name: string): Promise<void> {
+  const createSurely = (name: string): Promise<void> =>
+    surely(() => cluster.createRun(name), 'ERR_KUBE_CONFLICT');
+
+  const deleteSurely = (name: string): Promise<void> => {
     const ref = { namespace: cluster.namespace, name };
-    for (;;) {
-      try {
-        await cluster.client.delete(taskRuns, ref, { signal });
-        return;
-      } catch (error) {
-        if (error instanceof Error && 'code' in error && error.code === 'ERR_KUBE_NOT_FOUND') return;
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
-    }
-  }
+    return surely(() => cluster.client.delete(taskRuns, ref, { signal: stop.signal }), 'ERR_KUBE_NOT_FOUND');
+  };
 
   it('sees a change within a second', async () => {
     await until(() => cluster.traces.some((trace) => trace.verb === 'watch'), 'a watch');
@@ -102,6 +99,10 @@ describe('Informer on a real API server', () => {
         if (Number(name.slice(4)) % 3 === 0) await deleteSurely(name);
       }
     })();
+    closing.defer(async () => {
+      stop.abort();
+      await writing;
+    });
     await until(() => namesOf('added').length > 20, 'the first additions');
     await killServer('kube-apiserver');
     await startServer('kube-apiserver');
@@ -117,5 +118,5 @@ describe('Informer on a real API server', () => {
     const health = informer.health();
     expect(health.interruptions).to.be.at.least(1);
     expect(health.fault).to.equal(undefined);
-  }).timeout(2 * outageMs);
+  });
 });

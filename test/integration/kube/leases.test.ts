@@ -31,20 +31,26 @@ const buckets = 9;
 
 describe('Lease buckets of several processes on a real API server', function () {
   this.timeout(600_000);
+  let closing: AsyncDisposableStack;
   let cluster: TestCluster;
   let kubeconfig: string;
   let replicas: Map<string, Replica>;
   let tenures: Map<string, Tenure[]>;
 
   beforeEach(async () => {
-    cluster = await openTestCluster();
-    ({ kubeconfig } = await openStack());
+    closing = new AsyncDisposableStack();
     replicas = new Map();
     tenures = new Map();
+    cluster = closing.use(await openTestCluster());
+    closing.defer(removeLeases);
+    closing.defer(async () => {
+      await Promise.all([...replicas.keys()].map((identity) => end(identity, 'SIGKILL')));
+    });
+    ({ kubeconfig } = await openStack());
   });
+  afterEach(() => closing.disposeAsync());
 
-  afterEach(async () => {
-    await Promise.all([...replicas.keys()].map((identity) => end(identity, 'SIGKILL')));
+  async function removeLeases(): Promise<void> {
     const { items } = await cluster.client.list(resourceTypes.leases, {
       namespace: cluster.namespace,
       signal: new AbortController().signal,
@@ -53,8 +59,7 @@ describe('Lease buckets of several processes on a real API server', function () 
       const ref = { namespace: cluster.namespace, name: metadata.name };
       await cluster.client.delete(resourceTypes.leases, ref, { signal: new AbortController().signal });
     }
-    await cluster[Symbol.asyncDispose]();
-  });
+  }
 
   function start(identity: string, count = buckets): void {
     const program = join(import.meta.dirname, 'lease-replica.ts');
@@ -133,6 +138,7 @@ describe('Lease buckets of several processes on a real API server', function () 
     for (const name of ['a', 'b', 'c']) start(name);
     const sharedS = await untilSpread([3, 3, 3], 'three replicas share');
     await end('a', 'SIGTERM');
+    expect((await leasesOf('a')).size, 'it let go of its Leases').to.equal(0);
     const handedS = await untilSpread([5, 4], 'one ends in order');
     start('d');
     await untilSpread([3, 3, 3], 'a newcomer gets its share');
@@ -144,8 +150,8 @@ describe('Lease buckets of several processes on a real API server', function () 
       `      shared after ${sharedS.toFixed(1)} s, handed on in ${handedS.toFixed(1)} s, taken over ${takenS.toFixed(1)} s after SIGKILL`,
     );
     expect(twice()).to.deep.equal([]);
-    expect(handedS).to.be.below(5);
-    expect(takenS).to.be.below(15);
+    expect(handedS, 'less than a Lease').to.be.below(8);
+    expect(takenS).to.be.below(25);
     for (const [bucket, endMs] of dueMs) {
       const next = [...tenures.values()].flat().find((one) => one.bucket === bucket && one.toMs === Infinity);
       expect(next?.fromMs, 'not before the Lease is over').to.be.at.least(endMs);
@@ -162,7 +168,7 @@ describe('Lease buckets of several processes on a real API server', function () 
     await end('a', 'SIGKILL');
     const takenS = await untilSpread([1], 'the other takes over');
     console.log(`      taken over ${takenS.toFixed(1)} s after SIGKILL`);
-    expect(takenS).to.be.below(15);
+    expect(takenS).to.be.below(25);
     expect(twice()).to.deep.equal([]);
   });
 });

@@ -18,14 +18,15 @@ interface ManagedField {
 }
 
 describe('patches of a TaskRun on a real API server', () => {
+  const closing = new AsyncDisposableStack();
   let cluster: TestCluster;
   let run: KubeObject;
   let count = 0;
 
   before(async () => {
-    cluster = await openTestCluster();
+    cluster = closing.use(await openTestCluster());
   });
-  after(() => cluster[Symbol.asyncDispose]());
+  after(() => closing.disposeAsync());
   beforeEach(async () => {
     run = await cluster.createRun(`run-${(count += 1)}`);
   });

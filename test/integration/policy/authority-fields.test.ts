@@ -17,6 +17,7 @@ import { newAuthorityChain } from '../../support/certificate-chains.ts';
 import { pushImage, pushIndex } from '../../support/images.ts';
 import type { PushedImage } from '../../support/images.ts';
 import { pipelineIdentity } from '../../support/judges.ts';
+import { patientLimits } from '../../support/patient-limits.ts';
 import { openScene } from '../../support/scene.ts';
 import type { Scene } from '../../support/scene.ts';
 import { trustRootObject } from '../../support/trust-root.ts';
@@ -96,6 +97,7 @@ describe('fields of an authority, on evidence of the real cosign', function () {
         findConfigMapEntry: none,
       },
       noMatch: 'deny',
+      limits: patientLimits,
       signal: AbortSignal.timeout(120_000),
       closing,
     });
@@ -163,8 +165,11 @@ describe('fields of an authority, on evidence of the real cosign', function () {
 
   it('key.hashAlgorithm: also of a key’s signature in a bundle, which cosign 3.1.3 makes on P-256 alone', async () => {
     const [image, key] = [await push(), await makeKey('P-256')];
-    const config = scene.stack.env['STACK_SIGNING_CONFIG'] ?? '';
-    await cosign(['sign', '--yes', '--key', key.file, '--signing-config', config, image.ref]);
+    const services = [
+      ...['--signing-config', scene.stack.env['STACK_SIGNING_CONFIG'] ?? ''],
+      ...['--trusted-root', scene.stack.trustedRoot],
+    ];
+    await cosign(['sign', '--yes', '--key', key.file, ...services, image.ref]);
     const asBundle = (hashAlgorithm: string): object => ({
       key: { data: key.publicPem, hashAlgorithm },
       signatureFormat: 'bundle',

@@ -20,6 +20,7 @@ import { gatherEvidence } from '../../support/hostile/evidence-pieces.ts';
 import type { EvidenceHoard, Piece } from '../../support/hostile/evidence-pieces.ts';
 import { hangBeside, openHostileStore } from '../../support/hostile/hostile-store.ts';
 import type { RegistryContent } from '../../support/hostile/hostile-store.ts';
+import { patientLimits } from '../../support/patient-limits.ts';
 import { runbookPolicyFile } from '../../support/runbook-policy.ts';
 
 const cases = isFullRun ? 10_000 : 300;
@@ -44,7 +45,7 @@ describe('hostile evidence', () => {
 
   before(async () => {
     hoard = await gatherEvidence();
-    engine = openPolicyEngine({ clock: systemClock });
+    engine = openPolicyEngine({ clock: systemClock, limits: patientLimits });
     const none = (): Promise<never> => Promise.reject(new Error('nothing is referred to'));
     const references = {
       findTrustRoot: () => Promise.resolve(hoard.trustRoot),

@@ -6,6 +6,7 @@ import { explainBriefly } from '../../../src/policy/explanation.ts';
 import type { ImageJudgement } from '../../../src/policy/judgement.ts';
 import type { TrustRootObject } from '../../../src/policy/trust-root-object.ts';
 import { resolveSettings } from '../../../src/settings/resolution.ts';
+import { patientLimits } from '../../support/patient-limits.ts';
 import { readRunbookPolicy } from '../../support/runbook-policy.ts';
 import type { PolicyDocument } from '../../support/runbook-policy.ts';
 
@@ -31,6 +32,7 @@ export async function judgeByRunbook(
       findConfigMapEntry: none,
     },
     noMatch: 'deny',
+    limits: patientLimits,
     signal: AbortSignal.timeout(120_000),
     closing,
   });

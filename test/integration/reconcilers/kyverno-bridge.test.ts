@@ -16,6 +16,7 @@ import { KyvernoBridge } from '../../../src/reconcilers/kyverno-bridge.ts';
 import { KyvernoPolicies } from '../../../src/reconcilers/kyverno-policies.ts';
 import { loadTrustRoot } from '../../../src/signing/trust-root.ts';
 import { systemClock as clock } from '../../../src/telemetry/system-clock.ts';
+import { patientLimits } from '../../support/patient-limits.ts';
 import { policiesPath } from '../../support/runbook-policy.ts';
 import { eventually, grantBesides, openWebhookAccount } from './webhook-account.ts';
 import type { WebhookAccount } from './webhook-account.ts';
@@ -90,7 +91,7 @@ describe("policies for Kyverno on a real API server, with Kyverno's own CRD and 
     owners.set(nameOf(what), { ...draft, ...(await account.api.create(policiesPath, draft)) });
     const stack = await openStack();
     const root = await loadTrustRoot(stack.trustedRoot, { signal: AbortSignal.timeout(60_000) });
-    const engine = closing.use(openPolicyEngine({ clock }));
+    const engine = closing.use(openPolicyEngine({ clock, limits: patientLimits }));
     const none = (): Promise<never> => Promise.reject(new Error('nothing is referred to'));
     const compiled = await compileClusterPolicy(parseClusterImagePolicy(named, account.namespace), {
       engine,

@@ -14,6 +14,7 @@ import { TrustRootSource } from '../../../src/policy/trust-root-source.ts';
 import { PolicyFollower } from '../../../src/reconcilers/policy-follower.ts';
 import { systemClock as clock } from '../../../src/telemetry/system-clock.ts';
 import type { KubeObject } from '../../support/kube-api.ts';
+import { patientLimits } from '../../support/patient-limits.ts';
 import { trustRootObject, trustRootsPath } from '../../support/trust-root.ts';
 import { eventually, openWebhookAccount } from './webhook-account.ts';
 import type { WebhookAccount } from './webhook-account.ts';
@@ -38,7 +39,7 @@ describe('following policies on a real API server, with the rights of the webhoo
     closing.defer(removeOwn);
     const stop = new AbortController();
     const log = silentLog;
-    const engine = closing.use(openPolicyEngine({ clock }));
+    const engine = closing.use(openPolicyEngine({ clock, limits: patientLimits }));
     const dispatcher = new Agent();
     closing.defer(() => dispatcher.destroy());
     const { namespace } = account;

@@ -42,7 +42,7 @@ describe('the layouts as cosign sees them', () => {
     const { env, bin } = registries.stack;
     const { stdout } = await run(join(bin, 'cosign'), args, {
       env: { ...env, HOME: folder },
-      timeout: 30_000,
+      timeout: 120_000,
     });
     return stdout;
   };

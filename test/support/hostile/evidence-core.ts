@@ -81,14 +81,8 @@ function bytesOf(value: unknown): string {
   return Buffer.from(String(value), 'base64').toString('hex');
 }
 
-/** Of the first certificate in a text: labels and what stands around it are nobody's concern. */
+/** Of the first certificate in a text: what is neither base64 nor a label's line is nobody's concern. */
 function bytesOfPem(pem: string): string {
-  for (const [run] of pem.matchAll(/[\w+/=\s]{200,}/g)) {
-    try {
-      return new X509Certificate(Buffer.from(run, 'base64')).raw.toString('hex');
-    } catch {
-      continue;
-    }
-  }
-  return '';
+  const lines = pem.split('\n').filter((line) => !/-----(?:BEGIN|END) /.test(line));
+  return new X509Certificate(Buffer.from(lines.join(''), 'base64')).raw.toString('hex');
 }

@@ -7,6 +7,7 @@ import type {
 } from '../../../src/policy/evaluation/policy-engine.ts';
 import type { PolicyVerdict } from '../../../src/policy/evaluation/engine-answers.ts';
 import type { PolicyLanguage } from '../../../src/policy/evaluation/wasm-modules.ts';
+import { patientLimits } from '../../support/patient-limits.ts';
 
 /** A signal for calls that no test cancels. */
 export const patience: AbortSignal = new AbortController().signal;
@@ -34,7 +35,7 @@ export function openTestEngine(options: Partial<PolicyEngineOptions> = {}): Poli
   return openPolicyEngine({
     clock: settableClock(),
     ...options,
-    limits: { evaluateMs: 30_000, compileMs: 30_000, startMs: 60_000, ...options.limits },
+    limits: { ...patientLimits, ...options.limits },
   });
 }
 
