@@ -26,7 +26,7 @@ async function main(): Promise<void> {
   const suites = positionals.map(parseSuite);
   const tallies: Tally[] = [];
   if (suites.includes('check')) tallies.push(...(await runChecks()));
-  if (suites.includes('unit')) tallies.push(await runMocha('unit'));
+  if (suites.includes('unit')) tallies.push(await runMocha('unit', { isRunAgain: true }));
   const onStack = stackSuites.filter((suite) => suites.includes(suite));
   if (onStack.length > 0) {
     await withStack(tallies, async (environment) => {

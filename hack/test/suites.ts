@@ -20,7 +20,7 @@ export interface Tally {
 /** How to run a suite. */
 export interface SuiteOptions {
   readonly environment?: Readonly<Record<string, string>>;
-  /** Run files with failures again, once: for suites on real servers. */
+  /** Run files with failures again, once. */
   readonly isRunAgain?: boolean;
 }
 
