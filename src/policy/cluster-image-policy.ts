@@ -10,6 +10,8 @@ import { specFaults } from './policy-rules.ts';
 const evaluationAnnotation = 'policy.chainwright.dev/evaluation';
 /** The annotation by which a policy forbids that anything is let off it. */
 const exceptionsAnnotation = 'policy.chainwright.dev/exceptions';
+/** The annotations that say, besides the spec, how a policy judges. */
+export const ruleAnnotations = [evaluationAnnotation, exceptionsAnnotation] as const;
 
 /** A policy whose fields were checked and given their defaults; both versions are one. */
 export interface ClusterImagePolicy {

@@ -43,7 +43,7 @@ export function impactReport(
     {
       ...{ name: 'golemtrust-production-policy', mode: 'warn', evaluation: 'strict' },
       images: ['harbor.golems.internal/golem-trust/**'],
-      inCluster: { mode: 'warn', since: '2026-03-01T08:00:00Z' },
+      inCluster: { mode: 'warn', isSame: true, since: '2026-03-01T08:00:00Z' },
     },
   ];
   const totals = countImpact(findings, pods);

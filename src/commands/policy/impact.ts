@@ -21,7 +21,7 @@ import type { WorkloadImpact } from './impact/impact-rows.ts';
 import { judgeSafety } from './impact/impact-safety.ts';
 import { formatImpact } from './impact/impact-text.ts';
 import { judgePast, readPast } from './impact/past-decisions.ts';
-import type { PastDecision } from './impact/past-decisions.ts';
+import type { PastDecisions } from './impact/past-decisions.ts';
 import { findJudgingSettings } from './impact/judging-settings.ts';
 import { listWorkloads } from './impact/running-workloads.ts';
 import type { NamespaceChoice, RunningWorkloads } from './impact/running-workloads.ts';
@@ -132,7 +132,7 @@ async function findImpact(
   const judging = openImpactJudging({ settings, environment, client, dispatchers, exceptions });
   const parts = { client, judge: judging.judge };
   const impacts = await judgeAll(running, compared, { parts, signal });
-  const past = since === undefined ? undefined : await pastOf(running, compared, { ...parts, since, signal });
+  const told = since === undefined ? undefined : await pastOf(running, compared, { ...parts, since, signal });
   const findings = impacts.flatMap(({ rows }) => rows);
   const pods = impacts.flatMap((impact) => impact.pods);
   const totals = countImpact(findings, pods);
@@ -143,10 +143,10 @@ async function findImpact(
     at: systemClock.now().toISOString(),
     namespaces: running.namespaces,
     totals,
-    safety: judgeSafety(asked, totals, since && past && { past, since }),
+    safety: judgeSafety(asked, totals, since && told && { ...told, since }),
     findings,
     pods,
-    ...(past === undefined ? {} : { past }),
+    ...(told === undefined ? {} : { past: told.past }),
     registryRequests: judging.requests(),
   };
 }
@@ -207,8 +207,6 @@ async function pastOf(
     readonly since: Date;
     readonly signal: AbortSignal;
   },
-): Promise<readonly PastDecision[]> {
-  const { past, isCut } = await readPast(parts.client, namespaces, parts);
-  if (isCut) process.stderr.write('WARNING: there are more Events than are looked at\n');
-  return judgePast(past, then, parts);
+): Promise<PastDecisions> {
+  return judgePast(await readPast(parts.client, namespaces, parts), then, parts);
 }

@@ -157,6 +157,13 @@ function pastOf(past: readonly PastDecision[]): Markup {
   }</section>`;
 }
 
+function clusterVersionOf(version: AskedPolicy['inCluster']): Markup | string {
+  if (version === undefined) return 'no';
+  const { isSame, mode, since } = version;
+  const when = since === undefined ? 'since an unknown time' : markup`since ${moment(since)}`;
+  return markup`${isSame ? '' : 'another version, '}${when} with mode ${mode}`;
+}
+
 function policiesOf(policies: readonly AskedPolicy[], besides: readonly string[]): Markup {
   const given = table(
     'Judged as if they enforced',
@@ -166,7 +173,7 @@ function policiesOf(policies: readonly AskedPolicy[], besides: readonly string[]
       mode,
       evaluation,
       images.map((glob, index) => markup`${index === 0 ? '' : ', '}${code(glob)}`),
-      inCluster === undefined ? 'no' : markup`since ${moment(inCluster.since)} with mode ${inCluster.mode}`,
+      clusterVersionOf(inCluster),
     ]),
   );
   const others =

@@ -1,6 +1,7 @@
 import { isAppError } from '../../../model/errors.ts';
 import { objectIn } from '../../../model/json-object.ts';
 import type { KubeClient } from '../../../kube/kube-client.ts';
+import type { KubeObject } from '../../../kube/kube-object.ts';
 import { resourceTypes } from '../../../kube/resource-type.ts';
 import type { ClusterImagePolicy } from '../../../policy/cluster-image-policy.ts';
 import type { CompiledClusterPolicy } from '../../../policy/compiled-policy.ts';
@@ -14,6 +15,7 @@ import type { FileObject, PolicyFiles } from '../policy-files.ts';
 import type { ReferencesOptions } from '../open-references.ts';
 import type { PolicyCompiling } from '../policy-compiling.ts';
 import { parseClusterImagePolicy } from '../../../policy/cluster-image-policy.ts';
+import { compareWithCluster } from './cluster-version.ts';
 import type { AskedPolicy } from './impact-report.ts';
 
 /** What is to be judged by, before it is compiled. */
@@ -55,16 +57,15 @@ export async function readImpactPolicies(
   options: { readonly namespace: string; readonly signal: AbortSignal },
 ): Promise<ImpactPolicies> {
   const given = files.policies.map(({ value }) => parseClusterImagePolicy(value, options.namespace));
-  const [cluster, since] = await Promise.all([
+  const [cluster, objects] = await Promise.all([
     readPolicies(client, options).catch(orNone),
-    creationTimes(client, options.signal),
+    policyObjects(client, options.signal),
   ]);
-  const modes = new Map(cluster.policies.map(({ name, mode }) => [name, mode]));
-  const asked = given.map(({ name, mode, evaluation, images }): AskedPolicy => {
-    const [clusterMode, created] = [modes.get(name), since.get(name)];
-    const known = clusterMode !== undefined && created !== undefined;
-    const inCluster = known ? { inCluster: { mode: clusterMode, since: created } } : {};
-    return { name, mode, evaluation, images, ...inCluster };
+  const asked = given.map((policy): AskedPolicy => {
+    const { name, mode, evaluation, images } = policy;
+    const object = objects.get(name);
+    const inCluster = object && compareWithCluster(policy, object, options.namespace);
+    return { name, mode, evaluation, images, ...(inCluster === undefined ? {} : { inCluster }) };
   });
   return { given, cluster, references: mergeReferences(files, cluster), asked };
 }
@@ -111,17 +112,13 @@ function mergeReferences(files: PolicyFiles, cluster: ClusterPolicies): Referenc
   };
 }
 
-async function creationTimes(
+async function policyObjects(
   client: PolicyClient,
   signal: AbortSignal,
-): Promise<ReadonlyMap<string, string>> {
+): Promise<ReadonlyMap<string, KubeObject>> {
   try {
     const { items } = await client.list(resourceTypes.clusterImagePolicies, { signal });
-    return new Map(
-      items.flatMap(({ metadata: { name, creationTimestamp: at } }) =>
-        typeof at === 'string' ? [[name, at] as const] : [],
-      ),
-    );
+    return new Map(items.map((object) => [object.metadata.name, object]));
   } catch (error) {
     if (isAppError(error) && error.code === 'ERR_KUBE_NOT_FOUND') return new Map();
     throw error;

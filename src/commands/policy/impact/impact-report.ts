@@ -1,5 +1,6 @@
 import { describeReason } from '../../../policy/explanation.ts';
 import type { AppliedException, ImageJudgement } from '../../../policy/judgement.ts';
+import type { ClusterVersion } from './cluster-version.ts';
 import type { ImpactSafety } from './impact-safety.ts';
 import type { PastDecision } from './past-decisions.ts';
 
@@ -54,8 +55,8 @@ export interface AskedPolicy {
   readonly mode: 'enforce' | 'warn';
   readonly evaluation: 'strict' | 'permissive';
   readonly images: readonly string[];
-  /** Whether the cluster has a policy of that name, and since when. */
-  readonly inCluster?: { readonly mode: 'enforce' | 'warn'; readonly since: string };
+  /** Absent if the cluster has no policy of that name. */
+  readonly inCluster?: ClusterVersion;
 }
 
 /** The impact of policies on what runs. */

@@ -67,14 +67,15 @@ export async function readPast(
   return { past: newestFirst(found), isCut: false };
 }
 
-/** What would become of each image that was told of, were it to come again in a Pod. */
+/** What would become of each image that was told of, were it to come again in a Pod; of too many the newest. */
 export async function judgePast(
-  past: readonly PastDecision[],
+  { past, isCut: wasCut }: PastDecisions,
   inForce: PoliciesInForce,
   { judge, signal }: { readonly judge: JudgeRunning; readonly signal: AbortSignal },
-): Promise<readonly PastDecision[]> {
+): Promise<PastDecisions> {
   const known = new Map<string, ImpactOutcome>();
   const judged: PastDecision[] = [];
+  let isCut = wasCut;
   for (const decision of past) {
     const { namespace, image } = decision;
     const key = `${namespace} ${image ?? ''}`;
@@ -82,9 +83,10 @@ export async function judgePast(
       known.set(key, await judgeOne({ namespace, image }, inForce, { judge, signal }));
     }
     const then = image === undefined ? undefined : known.get(key);
+    isCut ||= image !== undefined && then === undefined;
     judged.push(then === undefined ? decision : { ...decision, then });
   }
-  return judged;
+  return { past: judged, isCut };
 }
 
 async function judgeOne(

@@ -4,8 +4,9 @@ import { judgeImpact } from '../../../../src/commands/policy/impact/impact-rows.
 import { countImpact, unmetChecks } from '../../../../src/commands/policy/impact/impact-report.ts';
 import type { AskedPolicy } from '../../../../src/commands/policy/impact/impact-report.ts';
 import { judgeSafety } from '../../../../src/commands/policy/impact/impact-safety.ts';
+import { renderImpact } from '../../../../src/commands/policy/impact/impact-page.ts';
 import { formatImpact } from '../../../../src/commands/policy/impact/impact-text.ts';
-import { readPast } from '../../../../src/commands/policy/impact/past-decisions.ts';
+import { judgePast, readPast } from '../../../../src/commands/policy/impact/past-decisions.ts';
 import type { PastDecision } from '../../../../src/commands/policy/impact/past-decisions.ts';
 import type { KubeObject } from '../../../../src/kube/kube-object.ts';
 import type { PoliciesInForce } from '../../../../src/policy/policy-register.ts';
@@ -16,10 +17,11 @@ import { soon } from '../../registry/sample-images.ts';
 
 const asked: AskedPolicy = {
   ...{ name: 'production', mode: 'warn', evaluation: 'strict', images: ['**'] },
-  inCluster: { mode: 'warn', since: '2026-03-01T00:00:00.000Z' },
+  inCluster: { mode: 'warn', isSame: true, since: '2026-03-01T00:00:00.000Z' },
 };
 const good = countImpact([impactRow({ outcome: 'admitted' })], []);
 const since = new Date('2026-03-02T00:00:00Z');
+const quiet = { past: [], isCut: false, since };
 const told: PastDecision = {
   ...{ at: '2026-03-03T00:00:00Z', times: 1, namespace: 'shop', object: 'Pod a', reason: 'ImageWarned' },
   ...{ policies: ['production'], message: '' },
@@ -27,32 +29,76 @@ const told: PastDecision = {
 
 describe('whether policies are safe to enforce', () => {
   it('not where a workload would be denied, or nothing is known of it', () => {
-    const { verdict, reasons } = judgeSafety([asked], countImpact([impactRow()], []), { past: [], since });
+    const { verdict, reasons } = judgeSafety([asked], countImpact([impactRow()], []), quiet);
     expect([verdict, ...reasons]).to.deep.equal(['unsafe', '1 workload would be denied.']);
     const unknown = countImpact([impactRow({ outcome: 'unknown' })], []);
-    expect(judgeSafety([asked], unknown, { past: [], since }).verdict).to.equal('unsafe');
+    expect(judgeSafety([asked], unknown, quiet).verdict).to.equal('unsafe');
   });
 
   it('not proven where the policy is not in the cluster, or nobody looked at what was told', () => {
     const { inCluster: _, ...absent } = asked;
-    expect(judgeSafety([absent], good, { past: [], since }).reasons.join(' ')).to.include('mode: warn first');
+    expect(judgeSafety([absent], good, quiet).reasons.join(' ')).to.include('mode: warn first');
     expect(judgeSafety([asked], good).reasons.join(' ')).to.include('--events');
   });
 
   it('safe where nothing was told, since the later of the policy and the first look', () => {
-    const { verdict, quietSince } = judgeSafety([asked], good, { past: [], since });
+    const { verdict, quietSince } = judgeSafety([asked], good, quiet);
     expect([verdict, quietSince]).to.deep.equal(['safe', '2026-03-02T00:00:00.000Z']);
-    const young = { ...asked, inCluster: { mode: 'warn', since: '2026-03-05T00:00:00Z' } } as const;
-    const later = judgeSafety([young], good, { past: [], since });
+    const young = {
+      ...asked,
+      inCluster: { mode: 'warn', isSame: true, since: '2026-03-05T00:00:00Z' },
+    } as const;
+    const later = judgeSafety([young], good, quiet);
     expect(later.quietSince).to.equal('2026-03-05T00:00:00.000Z');
   });
 
   it('not proven after a warning by that policy, or of what it would deny; another policy’s does not matter', () => {
     const other = { ...told, policies: ['other'] };
     const verdicts = [told, other, { ...other, then: 'denied' } as const].map((one) => {
-      return judgeSafety([asked], good, { past: [one], since }).verdict;
+      return judgeSafety([asked], good, { ...quiet, past: [one] }).verdict;
     });
     expect(verdicts).to.deep.equal(['watch', 'safe', 'watch']);
+  });
+});
+
+describe('whether policies were tried as they are', () => {
+  const withVersion = (version: AskedPolicy['inCluster'] & object): AskedPolicy => ({
+    ...{ ...asked, inCluster: version },
+  });
+
+  it('not where the cluster has another version of one of them', () => {
+    const other = withVersion({ mode: 'warn', isSame: false, since: '2026-03-01T00:00:00Z' });
+    const { verdict, reasons, quietSince } = judgeSafety([asked, { ...other, name: 'b' }], good, quiet);
+    expect([verdict, quietSince]).to.deep.equal(['watch', undefined]);
+    expect(reasons[1]).to.include('b: the cluster has another version');
+  });
+
+  it('not where nobody knows since when the cluster has it', () => {
+    const { verdict, reasons } = judgeSafety([withVersion({ mode: 'warn', isSame: true })], good, quiet);
+    expect(verdict).to.equal('watch');
+    expect(reasons[1]).to.include('does not tell since when');
+  });
+
+  it('not proven where there were more Events than are read, as the report says in each form', () => {
+    const cut = { ...quiet, isCut: true };
+    for (const past of [[], [told]]) {
+      const safety = judgeSafety([asked], good, { ...cut, past });
+      expect([safety.verdict, safety.quietSince]).to.deep.equal(['watch', undefined]);
+      const report = impactReport([], { safety, past });
+      for (const text of [formatImpact(report), renderImpact(report), JSON.stringify(report)]) {
+        expect(text).to.include('more Events than are looked at');
+      }
+    }
+    expect(judgeSafety([asked], countImpact([impactRow()], []), cut).reasons.join(' ')).to.include(
+      'more Events than are looked at',
+    );
+  });
+
+  it('the page says which version the cluster has', () => {
+    const policies = [withVersion({ mode: 'warn', isSame: false })];
+    expect(renderImpact(impactReport([], { policies }))).to.include(
+      'another version, since an unknown time with mode warn',
+    );
   });
 });
 
@@ -170,6 +216,30 @@ describe('what was told before', () => {
     expect(listed).to.have.length(4);
     expect(past).to.have.length(1);
     expect(past[0]).to.deep.include({ image, policies: ['production'], times: 3, object: 'Pod a' });
+  });
+
+  it('is cut after 5,000 Events, and says so', async () => {
+    const items = Array.from({ length: 5001 }, () => event('m', '2026-03-03T00:00:00Z'));
+    const client = {
+      listPages: async function* () {
+        yield await Promise.resolve({ items, resourceVersion: '1' });
+      },
+    };
+    const { isCut } = await readPast(client, ['shop'], { since, signal: soon() });
+    expect(isCut).to.equal(true);
+  });
+
+  it('is judged for the newest 500 images, and cut where there are more', async () => {
+    const judge: JudgeRunning = ({ image }) =>
+      Promise.resolve({ image, outcome: 'admitted', brief: '', decisions: [] });
+    const pastOf = (count: number): readonly PastDecision[] =>
+      Array.from({ length: count }, (_, index) => ({ ...told, policies: [], image: `r.example/${index}` }));
+    const inForce: PoliciesInForce = { policies: [], rules: { noMatch: 'allow' } };
+    const cuts = [500, 501].map(async (count) => {
+      const told = { past: pastOf(count), isCut: false };
+      return (await judgePast(told, inForce, { judge, signal: soon() })).isCut;
+    });
+    expect(await Promise.all(cuts)).to.deep.equal([false, true]);
   });
 });
 
