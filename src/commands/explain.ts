@@ -6,9 +6,10 @@ import { renderExplanation } from './explain/explanation-page.ts';
 import type { ImageExplanation } from './explain/explanation-report.ts';
 import { formatExplanation } from './explain/explanation-text.ts';
 import { readPolicyFiles } from './policy/policy-files.ts';
-import { askCluster, askFiles } from './policy/policy-sources.ts';
+import { askFiles } from './policy/policy-sources.ts';
 import type { PolicySource } from './policy/policy-sources.ts';
 import { usageFault } from './policy/usage-fault.ts';
+import type { Settings } from '../settings/settings-schema.ts';
 import { addRegistryOptions, withRegistryFlags } from './wiring/registry-options.ts';
 import type { RegistryFlags } from './wiring/registry-options.ts';
 import { readSettings } from './wiring/settings.ts';
@@ -37,7 +38,7 @@ export function explainCommand(context: CommandContext): Command {
     .option('--online', 'ask the transparency logs whether they still hold the entries')
     .option('--trusted-root <file>', 'trusted_root.json of the Sigstore instance in use')
     .option('--store <oci-layout:DIR>', 'folder that the image lies in, instead of its registry')
-    .option('--config <file>', 'file with a ChainwrightConfig object')
+    .option('--config <file>', 'file with a ChainwrightConfig object, instead of the cluster’s')
     .addOption(
       new Option('-o, --output <format>', 'how the result is printed')
         .choices(['table', 'json', 'html'])
@@ -48,7 +49,8 @@ export function explainCommand(context: CommandContext): Command {
       'after',
       `
 Every piece of evidence is verified by itself. What verifies is told with who signed it, and whether a policy takes that
-signer; what does not is listed with the reason, and what it says is left out.
+signer; what does not is listed with the reason, and what it says is left out. It is looked for beside the image and where
+policies about the image look. With --cluster the cluster's own settings say which trust root is the default.
 Exit code 1 if a policy would deny the image, 2 for wrong usage, 3 if a registry could not be reached.
 
 Examples:
@@ -70,22 +72,28 @@ async function runExplain(
 ): Promise<ImageExplanation> {
   const { trustedRoot, store, online = false } = flags;
   await using closing = new AsyncDisposableStack();
-  const source = await sourceOf(flags, { environment, signal, closing });
-  const read = await readSettings({ configFile: flags.config, environment });
+  const read = await readSource(flags, { environment, signal, closing });
+  const { source } = read;
   const settings = withRegistryFlags(read.settings, image, flags);
   const place = { settings, environment, trustedRoot, store, named: { image, flags }, signal, closing };
   return await explainImage(image, { ...place, source, online });
 }
 
-async function sourceOf(
-  { policy, cluster = false, namespace }: ExplainFlags,
+async function readSource(
+  { policy, cluster = false, namespace, config, trustedRoot }: ExplainFlags,
   options: CommandContext & { readonly closing: AsyncDisposableStack },
-): Promise<PolicySource | undefined> {
+): Promise<{ readonly source: PolicySource | undefined; readonly settings: Settings }> {
   if (policy !== undefined && cluster) {
     throw usageFault('--policy and --cluster exclude each other', 'Give the policies that shall count.');
   }
-  if (cluster) return askCluster({ ...options, namespace });
-  return policy && askFiles(await readPolicyFiles(policy, options), namespace);
+  if (cluster) {
+    // Only who asks a cluster has to carry its client.
+    const { openClusterSource } = await import('./explain/explain-cluster.ts');
+    return openClusterSource({ ...options, namespace, config, trustedRoot });
+  }
+  const source = policy && askFiles(await readPolicyFiles(policy, options), namespace);
+  const { environment } = options;
+  return { source, settings: (await readSettings({ configFile: config, environment })).settings };
 }
 
 function printed(explanation: ImageExplanation, output: ExplainFlags['output']): string {

@@ -2,14 +2,16 @@ import type { Clock } from '../model/clock.ts';
 import type { Digest } from '../model/digest.ts';
 import { isAppError } from '../model/errors.ts';
 import { formatRepository } from '../model/image-reference.ts';
-import type { PinnedImage, Repository } from '../model/image-reference.ts';
+import type { PinnedImage } from '../model/image-reference.ts';
 import { isIndexMediaType } from '../model/oci.ts';
 import type { ImageStore } from '../registry/image-store.ts';
 import type { CertificateMemory } from '../signing/certificate-memory.ts';
 import { judgeByAuthority } from './authority-judgement.ts';
 import type { AuthorityOutcome } from './authority-judgement.ts';
-import type { CompiledAuthority, CompiledClusterPolicy, SigningAuthority } from './compiled-policy.ts';
+import type { CompiledAuthority, CompiledClusterPolicy } from './compiled-policy.ts';
 import { EvidenceFinder } from './evidence-finder.ts';
+import { placeOf } from './evidence-place.ts';
+import type { EvidencePlace } from './evidence-place.ts';
 import { readImageConfigs } from './image-configs.ts';
 import type { ImageConfigs } from './image-configs.ts';
 import { EvidenceReader } from './image-evidence.ts';
@@ -133,13 +135,6 @@ function unmatched(base: Pick<ImageJudgement, 'image' | 'digest'>, noMatch: NoMa
 
 type SourceOf = (place: EvidencePlace) => Promise<EvidenceSource>;
 
-/** Where an authority's evidence lies. */
-interface EvidencePlace {
-  readonly repository: Repository;
-  readonly tagPrefix: string | undefined;
-  readonly pullSecrets: readonly string[] | undefined;
-}
-
 /** Each place has one source, which reads it once, however many authorities look there. */
 function sourcesOf({ digest }: PinnedImage, parts: JudgeParts): SourceOf {
   const known = new Map<string, Promise<EvidenceSource>>();
@@ -218,11 +213,6 @@ async function judgeOne(
   // A policy over all authorities judges all that vouches.
   const thorough = evidence !== 'enough' || whole !== undefined;
   return judgeByAuthority(authority, { digest, source, thorough, finder, mode: evaluation, signal });
-}
-
-function placeOf(authority: SigningAuthority, repository: Repository): EvidencePlace {
-  const { registry = repository.registry, tagPrefix, pullSecrets } = authority;
-  return { repository: authority.repository ?? { ...repository, registry }, tagPrefix, pullSecrets };
 }
 
 async function unmetAsWhole(

@@ -6,9 +6,8 @@ import type { PinnedImage } from '../../model/image-reference.ts';
 import { parseClaim } from '../../policy/evidence-claim.ts';
 import { aboutAnother } from '../../policy/evidence-finding.ts';
 import type { EvidenceClaim } from '../../policy/evidence-claim.ts';
-import { EvidenceReader } from '../../policy/image-evidence.ts';
 import type { EvidencePiece } from '../../policy/image-evidence.ts';
-import type { ImageStore } from '../../registry/image-store.ts';
+import { attachmentTag } from '../../registry/attachments-by-tag.ts';
 import { verificationFault } from '../../signing/verification-fault.ts';
 import { verifyByCertificate, verifySignedEntity } from '../../signing/verification.ts';
 import type { ExpectedSigner, VerifiedEvidence } from '../../signing/verification.ts';
@@ -16,21 +15,21 @@ import { logKeysOf } from '../../signing/trust-root.ts';
 import type { TrustRoot } from '../../signing/trust-root.ts';
 import type { Statement } from '../../statements/statement.ts';
 import { verifyInclusion } from '../../transparency/entry-verification.ts';
+import { searchPlaces } from './explain-places.ts';
+import type { SearchedPlace, SearchParts } from './explain-places.ts';
 import type { ExplainedEntry, ExplainedPiece } from './explanation-report.ts';
 
 /** A key that a policy names. */
 export type NamedKey = Extract<ExpectedSigner, { kind: 'key' }>;
 
 /** What evidence is verified with. */
-export interface ExplainingParts {
-  readonly store: ImageStore;
+export interface ExplainingParts extends SearchParts {
   /** Tried in turn. */
   readonly trustRoots: readonly TrustRoot[];
   readonly keys: readonly NamedKey[];
-  /** References of evidence that a policy accepted. */
+  /** Of evidence that a policy accepted, by {@link acceptedKey}. */
   readonly accepted: ReadonlySet<string>;
   readonly at: Date;
-  readonly signal: AbortSignal;
 }
 
 /** A piece with what it attests, if it verified, and the entries to ask the log about. */
@@ -40,21 +39,29 @@ export interface FoundPiece {
   readonly entries: readonly TransparencyLogEntry[];
 }
 
-/** All evidence beside an image, each piece verified by itself, whoever signed it. Throws passing faults. */
+/**
+ * All evidence beside an image and where the authorities look for it, each piece verified by itself, whoever signed it.
+ * Throws passing faults.
+ */
 export async function explainEvidence(
   pinned: PinnedImage,
   parts: ExplainingParts,
 ): Promise<{ readonly pieces: readonly FoundPiece[]; readonly obstacles: readonly string[] }> {
-  const { store, signal } = parts;
-  const reader = new EvidenceReader(store, pinned, { signal });
-  const [tags, referrers] = await Promise.all([reader.read('tag'), reader.read('referrer')]);
-  const pieces = [...tags.pieces, ...referrers.pieces].map((piece) => explainPiece(piece, pinned, parts));
-  return { pieces, obstacles: [...new Set([...tags.obstacles, ...referrers.obstacles])] };
+  const { places, obstacles } = await searchPlaces(pinned, parts);
+  const pieces = places.flatMap((place) =>
+    place.pieces.map((piece) => explainPiece(piece, placeInWords(piece, place, pinned), pinned, parts)),
+  );
+  return { pieces, obstacles };
 }
 
-function explainPiece(piece: EvidencePiece, pinned: PinnedImage, parts: ExplainingParts): FoundPiece {
+function explainPiece(
+  piece: EvidencePiece,
+  place: string,
+  pinned: PinnedImage,
+  parts: ExplainingParts,
+): FoundPiece {
   const { layout, ref } = piece;
-  const base = { layout, ref, place: placeOf(piece, pinned) };
+  const base = { layout, ref, place };
   const outcome = verify(piece, pinned, parts);
   if (isAppError(outcome)) {
     const { code, message } = outcome;
@@ -72,15 +79,16 @@ function explainPiece(piece: EvidencePiece, pinned: PinnedImage, parts: Explaini
       all.find((one) => Number(one.logIndex) === logIndex && one.logId?.keyId.toString('hex') === logId) ?? []
     );
   });
+  const told =
+    signer.kind === 'certificate'
+      ? { subject: signer.identity.subject, issuer: signer.identity.issuer }
+      : { keyFingerprint: signer.fingerprint };
   const explained: ExplainedPiece = {
     ...base,
-    standing: parts.accepted.has(ref) ? 'accepted' : 'verified',
+    standing: parts.accepted.has(acceptedKey({ ref, signer: told })) ? 'accepted' : 'verified',
     kind: claim.kind,
     ...(claim.kind === 'attestation' ? { predicateType: claim.statement.predicateType } : {}),
-    signer:
-      signer.kind === 'certificate'
-        ? { subject: signer.identity.subject, issuer: signer.identity.issuer }
-        : { keyFingerprint: signer.fingerprint },
+    signer: told,
     witnessedAt: witnessedAt.map((time) => time.toISOString()),
     entries: verified.logEntries.flatMap((logged, index) => {
       const entry = entries[index];
@@ -92,6 +100,18 @@ function explainPiece(piece: EvidencePiece, pinned: PinnedImage, parts: Explaini
     entries,
     ...(claim.kind === 'attestation' ? { statement: claim.statement } : {}),
   };
+}
+
+/** Tells evidence apart by where it lies and who signed: signatures of several over one payload are one blob. */
+export function acceptedKey({
+  ref,
+  signer,
+}: {
+  readonly ref: string;
+  readonly signer: NonNullable<ExplainedPiece['signer']>;
+}): string {
+  const who = 'subject' in signer ? [signer.issuer, signer.subject] : [signer.keyFingerprint];
+  return JSON.stringify([ref, ...who]);
 }
 
 interface Outcome {
@@ -159,13 +179,17 @@ function explainEntry(
   }
 }
 
-function placeOf(
-  { layout, ref, unverifiedClaim }: EvidencePiece,
-  { repository, digest }: PinnedImage,
+/** The tag, or that it is a referrer; and the repository, if it is not the image's. */
+function placeInWords(
+  { layout, unverifiedClaim }: EvidencePiece,
+  { repository, tagPrefix }: SearchedPlace,
+  image: PinnedImage,
 ): string {
-  if (layout === 'referrer') return 'referrer of the image';
-  const beside = ref.startsWith(`${formatRepository(repository)}@`);
-  const suffix =
-    unverifiedClaim === undefined ? 'sig or .att' : unverifiedClaim.kind === 'signature' ? 'sig' : 'att';
-  return beside ? `tag ${digest.replace(':', '-')}.${suffix}` : 'tag in another repository';
+  const name = formatRepository(repository);
+  const isBeside = name === formatRepository(image.repository);
+  if (layout === 'referrer') return isBeside ? 'referrer of the image' : `referrer in ${name}`;
+  const kind = unverifiedClaim?.kind === 'attestation' ? 'att' : 'sig';
+  const tag = `tag ${attachmentTag(image.digest, kind, tagPrefix)}`;
+  const either = unverifiedClaim === undefined ? `${tag} or .att` : tag;
+  return isBeside ? either : `${either} in ${name}`;
 }

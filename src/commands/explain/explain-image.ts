@@ -1,13 +1,12 @@
 import { formatRepository } from '../../model/image-reference.ts';
 import type { PinnedImage } from '../../model/image-reference.ts';
-import type { CompiledClusterPolicy, SigningAuthority } from '../../policy/compiled-policy.ts';
+import type { CompiledClusterPolicy } from '../../policy/compiled-policy.ts';
 import { judgeImage } from '../../policy/image-judge.ts';
 import type { AppliedException, ImageJudgement } from '../../policy/judgement.ts';
 import { logSearchTimes, openLogSearch } from '../../policy/log-search.ts';
 import { findException } from '../../policy/policy-exception.ts';
 import type { ImageStore } from '../../registry/image-store.ts';
 import { logKeysOf } from '../../signing/trust-root.ts';
-import type { TrustRoot } from '../../signing/trust-root.ts';
 import type { Statement } from '../../statements/statement.ts';
 import { systemClock } from '../../telemetry/system-clock.ts';
 import { referencesOf } from '../policy/file-references.ts';
@@ -21,8 +20,9 @@ import type { Dispatchers } from '../wiring/dispatchers.ts';
 import { pinImage } from '../wiring/user-images.ts';
 import { askLogs } from './ask-log.ts';
 import { summarizeBuild } from './build-summary.ts';
-import { explainEvidence } from './explain-evidence.ts';
-import type { FoundPiece, NamedKey } from './explain-evidence.ts';
+import { acceptedKey, explainEvidence } from './explain-evidence.ts';
+import type { ExplainingParts, FoundPiece, NamedKey } from './explain-evidence.ts';
+import { compilePolicies, findTrustRoots } from './explain-policies.ts';
 import type { Attested, ImageExplanation } from './explanation-report.ts';
 import { signerInWords } from './explanation-text.ts';
 import { summarizeSbom } from './sbom-summary.ts';
@@ -47,17 +47,18 @@ export async function explainImage(image: string, options: ExplainOptions): Prom
   const pinned = await pinImage(image, store, signal);
   const compiling = { ...options, references: source?.references ?? referencesOf(noFiles) };
   const { compile, references } = openPolicyCompiling(compiling);
-  const compiled = await Promise.all((source?.policies ?? []).map((policy) => compile(policy)));
-  const policies = [...compiled, ...(source?.broken ?? [])];
+  const name = `${formatRepository(pinned.repository)}@${pinned.digest}`;
+  const { workload } = asPodImage(image);
+  const known = await compilePolicies(source, { name, workload }, compile);
+  const { policies, authorities } = known;
   const dispatchers = closing.use(await openDispatchers(options));
   const judgement =
     source && (await judge({ image, pinned, policies, source }, { store, dispatchers, signal }));
-  const authorities = policies.flatMap((policy) => policy.authorities.filter(isSigning));
-  const defaultRoot = await references.findTrustRoot(undefined);
-  const trustRoots = distinct([defaultRoot, ...authorities.map(({ demands }) => demands.trustRoot)]);
+  const { trustRoots, obstacles } = await findTrustRoots(references, authorities);
   const at = systemClock.now();
-  const { pieces, obstacles } = await explainEvidence(pinned, {
+  const { pieces, ...found } = await explainEvidence(pinned, {
     ...{ store, trustRoots, at, signal },
+    authorities: known.judging,
     keys: authorities
       .map(({ signer }) => signer)
       .filter((signer): signer is NamedKey => signer.kind === 'key'),
@@ -68,8 +69,8 @@ export async function explainImage(image: string, options: ExplainOptions): Prom
     ? await Promise.all(pieces.map((piece) => askLogs(piece, { dispatchers, keys, signal })))
     : pieces.map(({ explained }) => explained);
   return {
-    ...{ image, at: at.toISOString(), evidence, obstacles },
-    pinned: `${formatRepository(pinned.repository)}@${pinned.digest}`,
+    ...{ image, pinned: name, at: at.toISOString(), evidence },
+    obstacles: [...known.obstacles, ...obstacles, ...found.obstacles],
     ...(judgement === undefined ? {} : { judgement }),
     exceptions: exceptionsFor(pinned, judgement, source),
     builds: attested(pieces, summarizeBuild),
@@ -121,10 +122,10 @@ function exceptionsFor(
   );
 }
 
-function acceptedIn(judgement: ImageJudgement | undefined): ReadonlySet<string> {
+function acceptedIn(judgement: ImageJudgement | undefined): ExplainingParts['accepted'] {
   const checks =
     judgement?.policies.flatMap(({ authorities }) => authorities.flatMap((one) => one.checks)) ?? [];
-  return new Set(checks.flatMap(({ evidence }) => evidence.map(({ ref }) => ref)));
+  return new Set(checks.flatMap(({ evidence }) => evidence.map(acceptedKey)));
 }
 
 /** What verified statements say; both layouts hold the same one, which is told once, the accepted one before others. */
@@ -145,15 +146,4 @@ function attested<Value>(
     if (!told.has(key)) told.set(key, one);
   }
   return [...told.values()];
-}
-
-function isSigning(authority: CompiledClusterPolicy['authorities'][number]): authority is SigningAuthority {
-  return authority.kind !== 'static';
-}
-
-function distinct(roots: readonly (TrustRoot | undefined)[]): readonly TrustRoot[] {
-  const byVersion = new Map(
-    roots.flatMap((root) => (root === undefined ? [] : [[root.version, root] as const])),
-  );
-  return [...byVersion.values()];
 }

@@ -2,13 +2,11 @@ import { Command, Option } from 'commander';
 import PQueue from 'p-queue';
 import { KubeClient } from '../../kube/kube-client.ts';
 import { ExceptionRegister } from '../../policy/exception-register.ts';
-import { resolveSettings } from '../../settings/resolution.ts';
-import type { Settings } from '../../settings/settings-schema.ts';
 import { systemClock } from '../../telemetry/system-clock.ts';
 import type { CommandContext } from '../command-context.ts';
 import { exitCodes } from '../exit-code.ts';
 import { openCluster } from '../wiring/cluster.ts';
-import { readSettingsSources } from '../wiring/settings.ts';
+import { readJudgingSettings } from '../wiring/judging-settings.ts';
 import { openImpactJudging } from './impact/impact-judging.ts';
 import { renderImpact } from './impact/impact-page.ts';
 import { comparePolicies, readImpactPolicies } from './impact/impact-policies.ts';
@@ -22,7 +20,6 @@ import { judgeSafety } from './impact/impact-safety.ts';
 import { formatImpact } from './impact/impact-text.ts';
 import { judgePast, readPast } from './impact/past-decisions.ts';
 import type { PastDecisions } from './impact/past-decisions.ts';
-import { findJudgingSettings } from './impact/judging-settings.ts';
 import { listWorkloads } from './impact/running-workloads.ts';
 import type { NamespaceChoice, RunningWorkloads } from './impact/running-workloads.ts';
 import { openDispatchers } from './open-references.ts';
@@ -112,7 +109,7 @@ async function findImpact(
   await using closing = new AsyncDisposableStack();
   const access = await openCluster(environment, systemClock, { signal });
   const client = closing.use(new KubeClient({ access, clock: systemClock }));
-  const settings = await settingsOf(flags, client, { environment, signal });
+  const settings = await readJudgingSettings({ configFile: flags.config, environment }, client, signal);
   const read = await readImpactPolicies(files, client, { namespace: flags.policyNamespace, signal });
   const { trustedRoot } = flags;
   const { references, asked } = read;
@@ -162,17 +159,6 @@ function sinceOf({ events = false, days }: ImpactFlags): Date | undefined {
     throw usageFault(`"${days.slice(0, 40)}" is no count of days`, 'Write 1 to 999 in --days.');
   }
   return events ? new Date(systemClock.now().getTime() - Number(days) * dayMs) : undefined;
-}
-
-/** As the webhook's, as far as that matters here, unless the command line names a file. */
-async function settingsOf(
-  { config }: ImpactFlags,
-  client: KubeClient,
-  { environment, signal }: CommandContext,
-): Promise<Settings> {
-  const sources = await readSettingsSources({ configFile: config, environment });
-  const object = sources.object ?? (await findJudgingSettings(client, signal));
-  return resolveSettings({ ...sources, ...(object === undefined ? {} : { object }) }).settings;
 }
 
 async function judgeAll(
