@@ -104,7 +104,7 @@ describe('what already runs when a policy comes', function () {
     await untilTold('pod-2-unsigned', 'RunningImageWarned');
     unused = scene.front.requests();
     const { past = [], policies, findings } = await expectImpact('impact under warn', '--events');
-    expect(policies[0]?.inCluster?.mode).to.equal('warn');
+    expect(policies[0]?.inCluster).to.include({ mode: 'warn', isSame: true }).and.have.property('since');
     expect(new Set(findings.map(({ today }) => today))).to.deep.equal(new Set(['admitted', 'warned']));
     expect(past.find(({ object }) => object === 'Pod pod-2-unsigned')).to.include({
       ...{ reason: 'RunningImageWarned', then: 'denied', namespace: scene.namespace },
@@ -127,7 +127,9 @@ describe('what already runs when a policy comes', function () {
     }
     const atDoor = tellRequests('the door, asked about all of them again');
     expect(atDoor).to.be.below(7 * 25);
-    await expectImpact('impact once enforced');
+    const { policies } = await expectImpact('impact once enforced');
+    const edited = policies[0]?.inCluster;
+    expect(edited).to.include({ mode: 'enforce', isSame: true }).and.have.property('since');
     const denied = scene.pods.filter(({ evidence }) => !isAdmitted[evidence]).length;
     const metrics = await scene.admission.webhook.metrics();
     expect(metrics)
