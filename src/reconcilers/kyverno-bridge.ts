@@ -3,42 +3,38 @@ import type { Finding } from '../kube/conditions.ts';
 import { withDeadline } from '../kube/deadline.ts';
 import type { KubeObject } from '../kube/kube-object.ts';
 import type { Clock } from '../model/clock.ts';
-import { isAppError, messageOf } from '../model/errors.ts';
-import type { Log } from '../model/log.ts';
-import { exportToKyverno } from '../policy/kyverno/image-validating-policy.ts';
-import { formatLimitation } from '../policy/kyverno/limitation.ts';
-import type { ExportOptions, ImageValidatingPolicy } from '../policy/kyverno/kyverno-types.ts';
-import { exportUnmatched } from '../policy/kyverno/unmatched-policy.ts';
-import type { PoliciesInForce, PolicyRegister, RegisteredPolicy } from '../policy/policy-register.ts';
-import type { KeptPolicies, KyvernoPolicies, PolicyOwner } from './kyverno-policies.ts';
+import { isAppError } from '../model/errors.ts';
+import type { ExportOptions } from '../policy/kyverno/kyverno-types.ts';
+import type { PoliciesInForce, PolicyRegister } from '../policy/policy-register.ts';
+import { KyvernoExports } from './kyverno-exports.ts';
+import type { KyvernoExportsParts } from './kyverno-exports.ts';
+import { absent, conditionType, faultOf, switchedOff, unavailable } from './kyverno-findings.ts';
+import type { KyvernoPolicies } from './kyverno-policies.ts';
 
 /** What the bridge takes. */
-export interface KyvernoBridgeParts {
-  readonly policies: Pick<KyvernoPolicies, 'list' | 'put' | 'remove'>;
+export interface KyvernoBridgeParts extends KyvernoExportsParts {
+  readonly policies: KyvernoExportsParts['policies'] & Pick<KyvernoPolicies, 'list'>;
   /** How policies are exported, by the settings of this moment; undefined: not at all, and what was before is removed. */
   readonly options: () => Omit<ExportOptions, 'version'> | undefined;
   readonly register: Pick<PolicyRegister, 'inForce' | 'onChange'>;
-  /** The ClusterImagePolicy of that name as last seen. */
-  readonly findPolicy: (name: string) => KubeObject | undefined;
   /** Told when there is something else to say on a ClusterImagePolicy. */
   readonly onRemark: (name: string) => void;
   readonly clock: Clock;
-  readonly log: Log;
 }
 
-const conditionType = 'KyvernoExported';
 const resyncMs = 60_000;
 const settleMs = 200;
 const passMs = 60_000;
 const pauses = { baseMs: 2000, capMs: 300_000 };
 
 /**
- * Keeps an ImageValidatingPolicy of Kyverno in step with each ClusterImagePolicy in force, and one for images that none is
- * about. Level-based: each pass looks at what is there, so that installing or removing Kyverno needs no restart. Changes are
+ * Keeps an ImageValidatingPolicy of Kyverno in step with each ClusterImagePolicy in force, and those for images that none of
+ * these checks. Level-based: each pass looks at what is there, so that installing or removing Kyverno needs no restart. Changes are
  * passed on at once, what others did to our policies is mended within a minute.
  */
 export class KyvernoBridge {
   readonly #parts: KyvernoBridgeParts;
+  readonly #exports: KyvernoExports;
   readonly #findings = new Map<string, Finding>();
   #wake: (() => void) | undefined;
   #isStale = false;
@@ -46,6 +42,7 @@ export class KyvernoBridge {
 
   constructor(parts: KyvernoBridgeParts) {
     this.#parts = parts;
+    this.#exports = new KyvernoExports(parts);
   }
 
   /** What is to be said on a ClusterImagePolicy. */
@@ -138,74 +135,18 @@ export class KyvernoBridge {
     options: Omit<ExportOptions, 'version'>,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const { policies } = this.#parts;
     this.#isCleared = false;
     if (inForce === undefined) return true;
-    const kept = await policies.list({ signal });
+    const kept = await this.#parts.policies.list({ signal });
     if (kept === undefined) {
       this.#sayOfAll(inForce, absent);
       return true;
     }
-    const exportOptions = { ...options, version: kept.version };
-    const wanted = new Set<string>();
-    let isComplete = true;
-    for (const registered of inForce.policies) {
-      wanted.add(registered.compiled.name);
-      const isPut = await this.#export(registered, kept, { exportOptions, signal });
-      isComplete &&= isPut;
-    }
-    const compiled = inForce.policies.map((one) => one.compiled);
-    const unmatched = exportUnmatched(compiled, inForce.rules.noMatch, exportOptions);
-    if (unmatched !== undefined) {
-      wanted.add(unmatched.metadata.name);
-      await this.#put(unmatched, undefined, kept, signal);
-    }
-    for (const [name, one] of kept.ours) {
-      if (!wanted.has(name)) await policies.remove(one, kept.version, { signal });
-    }
-    for (const name of this.#findings.keys()) if (!wanted.has(name)) this.#findings.delete(name);
+    const pass = { kept, options: { ...options, version: kept.version }, signal };
+    const { findings, isComplete } = await this.#exports.bring(inForce, pass);
+    for (const name of this.#findings.keys()) if (!findings.has(name)) this.#findings.delete(name);
+    for (const [name, finding] of findings) this.#say(name, finding);
     return isComplete;
-  }
-
-  async #export(
-    { compiled }: RegisteredPolicy,
-    kept: KeptPolicies,
-    { exportOptions, signal }: { readonly exportOptions: ExportOptions; readonly signal: AbortSignal },
-  ): Promise<boolean> {
-    const { name } = compiled;
-    try {
-      const { policy, limitations } = exportToKyverno(compiled, exportOptions);
-      const isTaken = await this.#put(policy, this.#ownerOf(name), kept, signal);
-      this.#say(name, isTaken ? taken(name) : exported(name, limitations.map(formatLimitation)));
-      return true;
-    } catch (error) {
-      signal.throwIfAborted();
-      this.#parts.log.warn('a policy could not be exported to Kyverno', { name, ...faultOf(error) });
-      this.#say(name, unavailable(error));
-      return false;
-    }
-  }
-
-  async #put(
-    policy: ImageValidatingPolicy,
-    owner: PolicyOwner | undefined,
-    kept: KeptPolicies,
-    signal: AbortSignal,
-  ): Promise<boolean> {
-    const { policies, log } = this.#parts;
-    const written = await policies.put(policy, owner, kept, { signal });
-    const { name } = policy.metadata;
-    if (written === 'written') log.info('a policy of Kyverno was written', { name });
-    if (written === 'taken')
-      log.warn('a policy of Kyverno that is not ours has the name of one of ours', { name });
-    return written === 'taken';
-  }
-
-  #ownerOf(name: string): PolicyOwner | undefined {
-    const object = this.#parts.findPolicy(name);
-    const uid = object?.metadata.uid;
-    if (object === undefined || uid === undefined) return undefined;
-    return { apiVersion: object.apiVersion, kind: object.kind, name, uid };
   }
 
   #sayOfAll(inForce: PoliciesInForce | undefined, finding: Finding): void {
@@ -217,33 +158,4 @@ export class KyvernoBridge {
     this.#findings.set(name, finding);
     if (before?.reason !== finding.reason || before.message !== finding.message) this.#parts.onRemark(name);
   }
-}
-
-function finding(status: Finding['status'], reason: string, message: string): Finding {
-  return { type: conditionType, status, reason, message };
-}
-
-const absent = finding('False', 'KyvernoAbsent', 'the cluster does not know policies.kyverno.io');
-const switchedOff = finding('False', 'SwitchedOff', 'spec.kyverno.export of the settings is off');
-
-function taken(name: string): Finding {
-  const why = `there is an ImageValidatingPolicy ${name} that is not ours; rename it or this policy`;
-  return finding('False', 'NameTaken', why);
-}
-
-function exported(name: string, limitations: readonly string[]): Finding {
-  return finding(
-    'True',
-    'Exported',
-    `ImageValidatingPolicy ${name}; stricter there: ${limitations.join('; ')}`,
-  );
-}
-
-function unavailable(error: unknown): Finding {
-  const code = isAppError(error) ? `${error.code}: ` : '';
-  return finding('False', 'NotWritten', `${code}${messageOf(error)}`);
-}
-
-function faultOf(error: unknown): { readonly code: string | undefined; readonly error: string } {
-  return { code: isAppError(error) ? error.code : undefined, error: messageOf(error) };
 }

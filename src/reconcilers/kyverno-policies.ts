@@ -88,6 +88,12 @@ export class KyvernoPolicies {
     }
   }
 
+  /** True if a policy as listed is what we wrote last: no other replica nor anybody else wrote it since. */
+  isAsWritten({ metadata }: KubeObject): boolean {
+    const generation = this.#generations.get(metadata.name);
+    return generation !== undefined && generation === metadata['generation'];
+  }
+
   /** Deletes one of ours; harmless if it is gone or somebody made another of that name. Throws ERR_KUBE_*. */
   async remove({ metadata }: KubeObject, version: KyvernoVersion, { signal }: Abort): Promise<void> {
     const { name, uid } = metadata;
@@ -99,11 +105,9 @@ export class KyvernoPolicies {
     }
   }
 
-  #isSame({ metadata }: KubeObject, draft: ReturnType<typeof draftOf>): boolean {
-    return (
-      metadata.annotations?.[exportedVersion] === draft.metadata.annotations[exportedVersion] &&
-      this.#generations.get(metadata.name) === metadata['generation']
-    );
+  #isSame(known: KubeObject, draft: ReturnType<typeof draftOf>): boolean {
+    const version = known.metadata.annotations?.[exportedVersion];
+    return version === draft.metadata.annotations[exportedVersion] && this.isAsWritten(known);
   }
 
   async #isThere(type: ResourceType, name: string, signal: AbortSignal): Promise<boolean> {

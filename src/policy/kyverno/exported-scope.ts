@@ -67,8 +67,12 @@ export function celOfGlobs(globs: readonly ImageGlob[], name: string): string {
 
 const pluralOfKind = 'object.kind.lowerAscii() + "s"';
 
-/** True if a policy is about the object under admission, by its `match`. */
-export function celOfMatch({ match }: Pick<PolicyScope, 'match'>): string {
+/** True if a policy is about an image, its name in the variable `n`, in the object under admission. */
+export function celOfScope({ match, globs }: PolicyScope): string {
+  return allOf([celOfMatch(match), celOfGlobs(globs, 'n')]);
+}
+
+function celOfMatch(match: readonly MatchRule[]): string {
   if (match.length === 0) return 'true';
   return anyOf(match.map(celOfRule));
 }

@@ -177,8 +177,10 @@ describe("policies for Kyverno on a real API server, with Kyverno's own CRD and 
     });
     const found = await account.api.get<Kept & { spec: typeof foreign }>(pathOf(nameOf('foreign')));
     expect(found.spec.validationActions).to.deep.equal(['Audit']);
+    await eventually(() => kept('chainwright-unchecked'));
     register.remove(nameOf('foreign'));
     await become('keys', 'Exported');
+    await eventually(async () => ((await kept('chainwright-unchecked')) === undefined ? true : undefined));
     expect(await kept(nameOf('foreign'))).not.to.equal(undefined);
   });
 

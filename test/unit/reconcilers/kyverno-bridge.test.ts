@@ -10,6 +10,7 @@ import { KyvernoBridge } from '../../../src/reconcilers/kyverno-bridge.ts';
 import type { KyvernoBridgeParts } from '../../../src/reconcilers/kyverno-bridge.ts';
 import type { PolicyOwner } from '../../../src/reconcilers/kyverno-policies.ts';
 import { VirtualClock, settle } from '../kube/virtual-clock.ts';
+import { evaluateCel } from '../policy/kyverno/cel-evaluator.ts';
 
 const options: Omit<ExportOptions, 'version'> = {
   namespaceSelector: { matchLabels: { 'sigstore-policy': 'enforce' } },
@@ -21,6 +22,10 @@ class Kyverno {
   isInstalled = true;
   fault: AppError | undefined;
   readonly foreign = new Set<string>();
+  /** What writing a policy of that name throws. */
+  readonly faults = new Map<string, AppError>();
+  /** Policies that somebody else wrote after us. */
+  readonly altered = new Set<string>();
   readonly held = new Map<
     string,
     { readonly policy: ImageValidatingPolicy; readonly owner: PolicyOwner | undefined }
@@ -37,6 +42,8 @@ class Kyverno {
     },
     put: (policy, owner) => {
       const { name } = policy.metadata;
+      const fault = this.faults.get(name);
+      if (fault !== undefined) return Promise.reject(fault);
       if (this.foreign.has(name)) return Promise.resolve('taken' as const);
       this.held.set(name, { policy, owner });
       return Promise.resolve('written' as const);
@@ -45,7 +52,19 @@ class Kyverno {
       this.held.delete(metadata.name);
       return Promise.resolve();
     },
+    isAsWritten: ({ metadata }) => !this.altered.has(metadata.name),
   };
+
+  /** Whether a policy that is none of a ClusterImagePolicy denies an image. */
+  deniesBeside(image: string): boolean {
+    const guards = [...this.held.values()].filter(({ owner }) => owner === undefined);
+    return guards.some(({ policy }) => {
+      const check = policy.spec.validations.at(-1)?.expression ?? '';
+      const [, scope = ''] =
+        /^images\.containers\.all\(i, cel\.bind\(n, .*?\.digest\(\), (.*)\)\)$/.exec(check) ?? [];
+      return policy.spec.validationActions.includes('Deny') && evaluateCel(scope, { n: image }) !== true;
+    });
+  }
 }
 
 describe('keeping policies for Kyverno', () => {
@@ -89,17 +108,21 @@ describe('keeping policies for Kyverno', () => {
     };
   }
 
-  const policy = (name: string, glob = 'registry.example/**'): CompiledClusterPolicy => ({
+  const policy = (
+    name: string,
+    glob = 'registry.example/**',
+    mode: CompiledClusterPolicy['mode'] = 'enforce',
+  ): CompiledClusterPolicy => ({
     name,
-    mode: 'enforce',
+    mode,
     evaluation: 'strict',
     exceptions: 'allowed',
     globs: [compileGlob(glob)],
     match: [],
     authorities: [{ kind: 'static', name: 'all', action: 'pass', message: '' }],
   });
-  const put = (name: string, glob?: string): void => {
-    register.put({ compiled: policy(name, glob), version: `${name} ${String(glob)}` });
+  const put = (name: string, glob?: string, mode?: CompiledClusterPolicy['mode']): void => {
+    register.put({ compiled: policy(name, glob, mode), version: `${name} ${String(glob)}` });
   };
   const start = async (): Promise<void> => {
     running = bridge.run({ signal: stop.signal });
@@ -111,6 +134,9 @@ describe('keeping policies for Kyverno', () => {
   };
   const findingOf = (name: string): readonly string[] =>
     bridge.remarks(objectOf(name)).map(({ status, reason }) => `${status} ${reason}`);
+  const messageOf = (name: string): string | undefined => bridge.remarks(objectOf(name))[0]?.message;
+  const refused = new AppError('ERR_KUBE_REFUSED', 'no', { kind: 'permanent' });
+  const imageOf = (host: string): string => `${host}/app@sha256:${'a'.repeat(64)}`;
 
   it('nothing is written or deleted before all policies of the cluster are known', async () => {
     kyverno.held.set('old', {
@@ -198,14 +224,110 @@ describe('keeping policies for Kyverno', () => {
     expect(findingOf('one')).to.deep.equal(['False KyvernoAbsent']);
   });
 
-  it('a policy of that name that is not ours is left alone, and named', async () => {
+  it('a policy of that name that is not ours is left alone, and named; what only ours would check is denied', async () => {
     kyverno.foreign.add('one');
+    put('one', 'one.example/**');
+    put('two', 'two.example/**');
+    register.complete();
+    await start();
+    expect(findingOf('one')).to.deep.equal(['False NameTaken']);
+    expect(messageOf('one')).to.include('Kyverno denies those of its images');
+    expect(findingOf('two')).to.deep.equal(['True Exported']);
+    expect(kyverno.deniesBeside(imageOf('one.example'))).to.equal(true);
+    expect(kyverno.deniesBeside(imageOf('two.example'))).to.equal(false);
+    kyverno.foreign.clear();
+    await pass(61_000);
+    expect(findingOf('one')).to.deep.equal(['True Exported']);
+    expect(kyverno.deniesBeside(imageOf('one.example'))).to.equal(false);
+    expect(kyverno.held.has('chainwright-unchecked')).to.equal(false);
+  });
+
+  it('images of a policy that is not written are denied though another policy is about them, or any is let in', async () => {
+    kyverno.faults.set('strict', refused);
+    put('lax', '**');
+    put('strict', 'one.example/**');
+    register.complete();
+    await start();
+    expect(findingOf('strict')).to.deep.equal(['False NotWritten']);
+    expect(kyverno.deniesBeside(imageOf('one.example'))).to.equal(true);
+    expect(kyverno.deniesBeside(imageOf('two.example'))).to.equal(false);
+    register.putRules({ noMatch: 'allow' });
+    await pass();
+    expect(kyverno.deniesBeside(imageOf('one.example'))).to.equal(true);
+    kyverno.faults.clear();
+    await pass(61_000);
+    expect(findingOf('strict')).to.deep.equal(['True Exported']);
+    expect([...kyverno.held.keys()].sort()).to.deep.equal(['lax', 'strict']);
+  });
+
+  it('a policy that only warns and is not written denies nothing', async () => {
+    kyverno.faults.set('one', refused);
+    put('one', 'one.example/**', 'warn');
+    register.complete();
+    await start();
+    expect(kyverno.deniesBeside(imageOf('one.example'))).to.equal(false);
+  });
+
+  it('of a change that cannot be written, the images that Kyverno holds no check for are denied', async () => {
+    put('one', '*.example/app@*');
+    put('warned', 'warned.test/**', 'warn');
+    register.complete();
+    await start();
+    for (const name of ['one', 'warned']) kyverno.faults.set(name, refused);
+    put('one', '**.example/**');
+    put('warned', 'warned.test/**');
+    await pass();
+    expect(findingOf('one')).to.deep.equal(['False NotWritten']);
+    expect(messageOf('one')).to.include('ERR_KUBE_REFUSED: no; Kyverno goes on with the policy as it was');
+    expect(kyverno.deniesBeside(imageOf('a.example')), 'as held').to.equal(false);
+    expect(kyverno.deniesBeside(imageOf('a.example/team')), 'new').to.equal(true);
+    expect(kyverno.deniesBeside(imageOf('warned.test')), 'held, but with a warning only').to.equal(true);
+    put('one', 'a.example/app@*');
+    await pass();
+    expect(kyverno.deniesBeside(imageOf('b.example')), 'no longer').to.equal(true);
+    kyverno.altered.add('one');
+    await pass(61_000);
+    expect(kyverno.deniesBeside(imageOf('a.example')), 'changed by somebody').to.equal(true);
+  });
+
+  it('where somebody has the name of the catch-all, it takes another', async () => {
+    kyverno.foreign.add('chainwright-unmatched');
+    put('one', 'one.example/**');
+    register.complete();
+    await start();
+    expect([...kyverno.held.keys()].sort()).to.deep.equal(['chainwright-unmatched-2', 'one']);
+    expect(findingOf('one')).to.deep.equal(['True Exported']);
+    expect(kyverno.deniesBeside(imageOf('two.example'))).to.equal(true);
+  });
+
+  it('a catch-all that cannot be written is named on every policy, and what it counts on stays', async () => {
+    put('one', 'one.example/**');
+    put('two', 'two.example/**');
+    register.complete();
+    await start();
+    kyverno.faults.set('chainwright-unmatched', refused);
+    register.remove('two');
+    await pass();
+    expect(findingOf('one')).to.deep.equal(['False LeftOpen']);
+    expect(messageOf('one')).to.include('images that no policy there checks: ERR_KUBE_REFUSED: no');
+    expect(kyverno.held.has('two')).to.equal(true);
+    kyverno.faults.clear();
+    await pass(61_000);
+    expect(findingOf('one')).to.deep.equal(['True Exported']);
+    expect(kyverno.held.has('two')).to.equal(false);
+  });
+
+  it('so is one that finds no free name', async () => {
+    kyverno.foreign.add('chainwright-unmatched');
+    for (let number = 2; number < 20; number += 1) kyverno.foreign.add(`chainwright-unmatched-${number}`);
+    kyverno.foreign.add('two');
     put('one');
     put('two');
     register.complete();
     await start();
-    expect(findingOf('one')).to.deep.equal(['False NameTaken']);
-    expect(findingOf('two')).to.deep.equal(['True Exported']);
+    expect(findingOf('one')).to.deep.equal(['False LeftOpen']);
+    expect(findingOf('two')).to.deep.equal(['False NameTaken']);
+    expect(messageOf('two')).to.include('chainwright-unmatched-2').and.to.include('rename');
   });
 
   it('an API server that refuses is asked again, and the fault told', async () => {
