@@ -186,7 +186,10 @@ function exportCommand(context: CommandContext): Command {
         .default('v1'),
     )
     .option('--trusted-root <file>', 'trusted_root.json for policies that name no TrustRoot')
-    .option('--config <file>', 'file with a ChainwrightConfig object; of it spec.kyverno')
+    .option(
+      '--config <file>',
+      'file with a ChainwrightConfig object; of it kyverno, exceptions and webhook.unchangedImages',
+    )
     .addOption(namespaceOption())
     .addOption(
       new Option('-o, --output <format>', 'how the policies are printed')

@@ -58,6 +58,7 @@ export class KyvernoComparison implements AsyncDisposable {
       namespaceSelector: { matchLabels: { 'sigstore-policy': 'enforce' } },
       tuf: this.#cli.tuf,
       unchangedImages: 'admit',
+      exceptions: 'off',
     });
     const policies = [
       ...exported.map(({ policy }) => policy),

@@ -3,11 +3,12 @@ import type { LabelSelector } from '../../policy/policy-schema.ts';
 import type { Settings } from '../../settings/settings-schema.ts';
 
 /** How policies are exported to Kyverno, by the settings. */
-export function kyvernoOptionsOf({ kyverno, webhook }: Settings): Omit<ExportOptions, 'version'> {
+export function kyvernoOptionsOf({ kyverno, webhook, exceptions }: Settings): Omit<ExportOptions, 'version'> {
   const { namespaceSelector, tuf } = kyverno;
   return {
     namespaceSelector: { matchExpressions: namespaceSelector.map(toCondition) },
     unchangedImages: webhook.unchangedImages,
+    exceptions: exceptions.enabled && exceptions.namespaces.length > 0 ? 'honoured' : 'off',
     ...(tuf === undefined ? {} : { tuf: tufOf(tuf) }),
   };
 }

@@ -33,6 +33,8 @@ export function exportToKyverno(compiled: CompiledClusterPolicy, options: Export
   const limitations = new Limitations();
   const { note } = limitations;
   noteAlways(note, options);
+  noteExceptions(compiled, note, options);
+
   const authorities = compiled.authorities.map((authority, index) =>
     exportAuthority(authority, index, { evaluation: compiled.evaluation, tuf: options.tuf, note }),
   );
@@ -66,6 +68,15 @@ function noteAlways(note: NoteLimitation, { unchangedImages }: ExportOptions): v
       ? 'an update that changes the spec but no image, a smaller number of replicas too, is judged again'
       : 'a smaller number of replicas is judged again';
   note({ code: 'updates', message: updates });
+}
+
+function noteExceptions(
+  policy: CompiledClusterPolicy,
+  note: NoteLimitation,
+  { exceptions }: ExportOptions,
+): void {
+  if (exceptions === 'off' || policy.exceptions === 'forbidden') return;
+  note({ code: 'exceptions', message: 'ImagePolicyExceptions let no image off it' });
 }
 
 const imageVolumes: KyvernoValidation = {

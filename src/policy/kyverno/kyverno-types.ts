@@ -87,4 +87,6 @@ export interface ExportOptions {
   readonly tuf?: KyvernoTuf;
   /** Whether an update of an object whose spec stays the same is let through, as our webhook is told. */
   readonly unchangedImages: 'admit' | 'judge';
+  /** Whether our webhook honours ImagePolicyExceptions, which Kyverno knows nothing of. */
+  readonly exceptions: 'honoured' | 'off';
 }

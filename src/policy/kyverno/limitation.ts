@@ -5,6 +5,7 @@ export type LimitationCode =
   | 'ca-cert'
   | 'cue'
   | 'cue-number'
+  | 'exceptions'
   | 'image-index'
   | 'image-volumes'
   | 'key-hash'

@@ -29,6 +29,7 @@ const fixtures = new URL('../../fixtures/kyverno/', import.meta.url);
 const options = {
   namespaceSelector: { matchLabels: { 'sigstore-policy': 'enforce' } },
   unchangedImages: 'admit',
+  exceptions: 'off',
 } as const;
 
 interface Crd {

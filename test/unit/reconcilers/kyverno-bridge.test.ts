@@ -15,6 +15,7 @@ import { evaluateCel } from '../policy/kyverno/cel-evaluator.ts';
 const options: Omit<ExportOptions, 'version'> = {
   namespaceSelector: { matchLabels: { 'sigstore-policy': 'enforce' } },
   unchangedImages: 'admit',
+  exceptions: 'off',
 };
 
 /** Kyverno's policies in memory. */

@@ -22,6 +22,7 @@ const options: ExportOptions = {
   version: 'v1',
   namespaceSelector: { matchLabels: { 'sigstore-policy': 'enforce' } },
   unchangedImages: 'admit',
+  exceptions: 'off',
 };
 
 describe('policies for Kyverno', () => {
@@ -231,6 +232,19 @@ describe('policies for Kyverno', () => {
       (await exported(policy, { unchangedImages })).policy.spec.matchConditions[0]?.expression ?? '';
     expect(await condition('admit')).not.to.include('deletionTimestamp');
     expect(await condition('judge')).to.include('has(oldObject.metadata.deletionTimestamp)');
+  });
+
+  it('exceptions that are honoured elsewhere are a limitation, unless the policy forbids them', async () => {
+    const value = (annotations: object): object => ({
+      ...withAuthorities([{ key: { data } }]),
+      metadata: { name: 'test', annotations },
+    });
+    const codesOf = async (annotations: object, exceptions: ExportOptions['exceptions']) =>
+      (await exported(value(annotations), { exceptions })).limitations.map(({ code }) => code);
+    expect(await codesOf({}, 'honoured')).to.include('exceptions');
+    expect(await codesOf({}, 'off')).not.to.include('exceptions');
+    const forbidding = { 'policy.chainwright.dev/exceptions': 'forbidden' };
+    expect(await codesOf(forbidding, 'honoured')).not.to.include('exceptions');
   });
 
   it('hostile names, identities and rules stay text', async () => {
