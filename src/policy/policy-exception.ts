@@ -2,6 +2,7 @@ import type { Settings } from '../settings/settings-schema.ts';
 import { imagePolicyExceptionSchema } from '../settings/image-policy-exception.ts';
 import { isAppError } from '../model/errors.ts';
 import { isDigest } from '../model/digest.ts';
+import { formatRepository, parsePinnedImage } from '../model/image-reference.ts';
 import { objectIn } from '../model/json-object.ts';
 import type { JsonObject } from '../model/json-object.ts';
 import { compileGlob, matchesGlob } from './image-glob.ts';
@@ -84,10 +85,14 @@ function imageFaults(
   glob: ImageGlob | undefined,
   { digestOnly }: ExceptionRules,
 ): readonly string[] {
-  if (glob === undefined) return [`spec.image: "${image}" is no glob`];
-  const digest = image.slice(image.lastIndexOf('@') + 1);
-  const isOne = image.includes('@') && isDigest(digest) && !image.includes('*');
+  const isOne = isOneImage(image);
+  if (glob === undefined) return [`spec.image: "${image}" is no ${isOne ? 'image reference' : 'glob'}`];
   return isOne || !digestOnly ? [] : ['spec.image: has to be HOST/PATH@sha256:HEX (exceptions.digestOnly)'];
+}
+
+function isOneImage(image: string): boolean {
+  const digest = image.slice(image.lastIndexOf('@') + 1);
+  return image.includes('@') && isDigest(digest) && !image.includes('*');
 }
 
 function timeFaults(end: Date, createdMs: number, { maxDurationMs }: ExceptionRules): readonly string[] {
@@ -99,13 +104,19 @@ function timeFaults(end: Date, createdMs: number, { maxDurationMs }: ExceptionRu
     : [`spec.expiresAt: is later than ${latest.toISOString()} (exceptions.maxDuration)`];
 }
 
+/** One image counts by its full name, by which it is judged; short names in globs are those of policies. */
 function globOf(image: string): ImageGlob | undefined {
   try {
-    return compileGlob(image);
+    return compileGlob(isOneImage(image) ? fullNameOf(image) : image);
   } catch (error) {
     if (isAppError(error)) return undefined;
     throw error;
   }
+}
+
+function fullNameOf(image: string): string {
+  const { repository, digest } = parsePinnedImage(image);
+  return `${formatRepository(repository)}@${digest}`;
 }
 
 function textOf(value: unknown): string {

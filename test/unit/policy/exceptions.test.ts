@@ -44,6 +44,7 @@ describe('an exception as read', () => {
       [readOf({ ...good, image: `registry.example/**@${digest}` }), /digestOnly/],
       [readOf({ ...good, image: `registry.example/app@sha256:1` }), /digestOnly/],
       [readOf({ ...good, image: '$(x)' }), /spec\.image/],
+      [readOf({ ...good, image: `registry.example/App@${digest}` }), /no image reference/],
       [readOf({ ...good, expiresAt: '2026-11-30T11:00:01Z' }), /later than 2026-11-30T11:00:00/],
       [readOf({ ...good, expiresAt: '2026-13-45T11:00:01Z' }), /no instant/],
       [readOf({ ...good, expiresAt: 'never' }), /spec\.expiresAt/],
@@ -114,6 +115,22 @@ describe('a judgement excused', () => {
     );
     const glob = exceptionOf({ image: 'registry.example/**' }, { digestOnly: false });
     expect(outcomeOf(denied(failed('production')), [glob])).to.equal('warned');
+  });
+
+  it('counts for an image of Docker Hub by each of its names, and for one that has a tag beside its digest', () => {
+    const official = { repository: { registry: 'index.docker.io', path: 'library/nginx' }, digest };
+    const outcome = (name: string, more: Partial<ExceptionRules> = {}): string => {
+      const exceptions = [exceptionOf({ image: name }, more)];
+      const parts = { exceptions, policies: [compiledOf('production')], now };
+      return excuse(denied(failed('production')), official, parts).outcome;
+    };
+    const hosts = ['', 'library/', 'docker.io/', 'docker.io/library/', 'index.docker.io/library/'];
+    for (const host of hosts) expect(outcome(`${host}nginx@${digest}`), host).to.equal('warned');
+    expect(outcome(`nginx:1.29@${digest}`)).to.equal('warned');
+    expect(outcome(`mirror/nginx@${digest}`)).to.equal('denied');
+    const globs = { digestOnly: false };
+    expect(outcome('index.docker.io/library/nginx@*', globs)).to.equal('warned');
+    expect(outcome('docker.io/library/nginx@*', globs), 'as in policies').to.equal('denied');
   });
 
   it('is not for images that no policy is about', () => {
