@@ -11,7 +11,6 @@ import { PolicyRegister } from '../policy/policy-register.ts';
 import { fetchRemotePolicy } from '../policy/remote-policy.ts';
 import { parseTrustRootObject } from '../policy/trust-root-object.ts';
 import { TrustRootSource } from '../policy/trust-root-source.ts';
-import { chainCredentialSources } from '../registry/credentials.ts';
 import { KyvernoBridge } from '../reconcilers/kyverno-bridge.ts';
 import { KyvernoPolicies } from '../reconcilers/kyverno-policies.ts';
 import { PolicyFollower } from '../reconcilers/policy-follower.ts';
@@ -36,7 +35,7 @@ import { openCluster } from './wiring/cluster.ts';
 import { kyvernoOptionsOf } from './wiring/kyverno-options.ts';
 import { Dispatchers } from './wiring/dispatchers.ts';
 import { openProcessLog, trustedFilesOf } from './wiring/process-log.ts';
-import { settingsCredentials } from './wiring/registry-access.ts';
+import { ownCredentials } from './wiring/registry-access.ts';
 import { processCredentials } from './wiring/run-credentials.ts';
 import { readSettingsSources } from './wiring/settings.ts';
 import { openTrustRoot } from './wiring/trust.ts';
@@ -219,15 +218,14 @@ async function createWebhook(wiring: WebhookWiring, signal: AbortSignal): Promis
     findKmsKey: (uri, options) => kms.find(uri, options),
   });
   const pullSecrets = new PullSecretSource({ client });
+  const unnamed = processCredentials(environment);
   const stores = openWorkloadStores({
     registries,
     pullSecrets,
-    ownCredentials: chainCredentialSources([
-      {
-        find: (...asked) => settingsCredentials(live.current, { pullSecrets, namespace, log }).find(...asked),
-      },
-      processCredentials(environment),
-    ]),
+    ownCredentials: {
+      find: (...asked) =>
+        ownCredentials(live.current, { pullSecrets, namespace, unnamed, log }).find(...asked),
+    },
     metrics,
     log,
   });

@@ -28,7 +28,9 @@ export const registrySchema = z
       .extend({
         namespace: namespaceName()
           .optional()
-          .describe('Namespace of the object; absent: that of the controller.'),
+          .describe(
+            'Namespace of the object; absent: that of the controller. From another one: only credentials of that same namespace are used there.',
+          ),
       })
       .optional()
       .describe('ConfigMap or Secret with such authorities, besides those of caFile.'),

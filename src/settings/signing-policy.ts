@@ -71,7 +71,7 @@ const registry = z
     ca: authorityRef
       .optional()
       .describe(
-        "ConfigMap or Secret of this namespace with certificate authorities of the registry; by grant only. The controller's own credentials are not used there then.",
+        "ConfigMap or Secret of this namespace with certificate authorities of the registry; by grant only. Credentials of other namespaces, the controller's among them, are not used there then.",
       ),
   })
   .describe('How one registry is spoken to for these runs.');

@@ -20,7 +20,7 @@ import { openCluster } from '../wiring/cluster.ts';
 import type { Environment } from '../wiring/cluster.ts';
 import { Dispatchers } from '../wiring/dispatchers.ts';
 import { trustedFilesOf } from '../wiring/process-log.ts';
-import { readHostTrust, settingsCredentials } from '../wiring/registry-access.ts';
+import { ownCredentials, readHostTrust } from '../wiring/registry-access.ts';
 import { readSecretConfigs, userCredentials } from '../wiring/run-credentials.ts';
 import { readSettingsSources } from '../wiring/settings.ts';
 import { needsTrustRoot, openTrustRoot } from '../wiring/trust.ts';
@@ -165,11 +165,11 @@ function openRegistry(
   const { settings, dispatchers, environment, client, account, clock } = parts;
   const pullSecrets = new PullSecretSource({ client });
   const { namespace } = account;
-  const credentials = chainCredentialSources([
-    settingsCredentials(settings, { pullSecrets, namespace, log: silentLog }),
+  const unnamed = chainCredentialSources([
     mountedCredentials(pullSecrets, namespace),
     userCredentials(environment),
   ]);
+  const credentials = ownCredentials(settings, { pullSecrets, namespace, unnamed, log: silentLog });
   const store = createRegistries(settings, dispatchers, clock).withCredentials(credentials);
   return { repository: registry, store, isReadOnly };
 }

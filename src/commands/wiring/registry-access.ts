@@ -4,9 +4,11 @@ import { isRecord } from '../../kube/kube-object.ts';
 import type { PullSecretSource } from '../../kube/pull-secrets.ts';
 import { formatObjectRef, resourceTypes } from '../../kube/resource-type.ts';
 import { AppError } from '../../model/errors.ts';
+import type { Repository } from '../../model/image-reference.ts';
 import type { Log } from '../../model/log.ts';
-import type { CredentialSource } from '../../registry/credentials.ts';
+import type { Credentials, CredentialSource } from '../../registry/credentials.ts';
 import { findDockerCredentials } from '../../registry/docker-config.ts';
+import type { CallOptions } from '../../registry/image-store.ts';
 import { registrySettings } from '../../settings/registry-settings.ts';
 import type { RegistrySettings } from '../../settings/registry-settings.ts';
 import type { Settings } from '../../settings/settings-schema.ts';
@@ -73,43 +75,46 @@ function isCertificate(pem: string): boolean {
   }
 }
 
-/** The credentials that settings name for a registry. A Secret that cannot be read gives none, with a warning. */
-export function settingsCredentials(
-  settings: Settings,
-  parts: {
-    readonly pullSecrets: Pick<PullSecretSource, 'findIn'>;
-    readonly namespace: string;
-    readonly log: Pick<Log, 'warn'>;
-  },
-): CredentialSource {
-  const { pullSecrets, namespace, log } = parts;
+/** Where the credentials come from that are ours to send. */
+export interface OwnCredentialParts {
+  readonly pullSecrets: Pick<PullSecretSource, 'findIn'>;
+  /** Our own namespace. */
+  readonly namespace: string;
+  /** Credentials that no settings name: those of this process. */
+  readonly unnamed: CredentialSource;
+  readonly log: Pick<Log, 'warn'>;
+}
+
+/**
+ * The credentials that settings name for a registry, then the unnamed ones. A registry whose authority comes from another
+ * namespace is sent credentials of that namespace alone: there a tenant says whom to believe. A Secret that cannot be read
+ * gives none, with a warning.
+ */
+export function ownCredentials(settings: Settings, parts: OwnCredentialParts): CredentialSource {
+  const { namespace, unnamed } = parts;
   return {
     find: async (repository, options) => {
-      const named = registrySettings(settings, repository.registry).credentials;
-      if (named === undefined) return [];
-      const where = named.namespace ?? namespace;
-      const { configs, problems } = await pullSecrets.findIn(where, [named.name], options);
-      for (const problem of problems)
-        log.warn('credentials that the settings name cannot be read', { error: problem });
-      return findDockerCredentials(readSecretConfigs(configs, log), repository);
+      const { ca, credentials: named } = registrySettings(settings, repository.registry);
+      const believed = ca?.namespace ?? namespace;
+      const maySend = (from: string): boolean => believed === namespace || believed === from;
+      const where = named?.namespace ?? namespace;
+      return [
+        ...(named !== undefined && maySend(where)
+          ? await readNamed({ where, name: named.name, repository }, parts, options)
+          : []),
+        ...(maySend(namespace) ? await unnamed.find(repository, options) : []),
+      ];
     },
   };
 }
 
-/**
- * The process's own credentials, kept from registries whose authority comes from another namespace than ours: there a
- * tenant says whom to believe.
- */
-export function guardedCredentials(
-  own: CredentialSource,
-  settings: Settings,
-  namespace: string,
-): CredentialSource {
-  return {
-    find: async (repository, options) => {
-      const { ca } = registrySettings(settings, repository.registry);
-      const isForeign = ca?.namespace !== undefined && ca.namespace !== namespace;
-      return isForeign ? [] : own.find(repository, options);
-    },
-  };
+async function readNamed(
+  asked: { readonly where: string; readonly name: string; readonly repository: Repository },
+  { pullSecrets, log }: OwnCredentialParts,
+  options: CallOptions,
+): Promise<readonly Credentials[]> {
+  const { configs, problems } = await pullSecrets.findIn(asked.where, [asked.name], options);
+  for (const problem of problems)
+    log.warn('credentials that the settings name cannot be read', { error: problem });
+  return findDockerCredentials(readSecretConfigs(configs, log), asked.repository);
 }

@@ -7,7 +7,6 @@ import type { Clock } from '../../model/clock.ts';
 import { messageOf } from '../../model/errors.ts';
 import type { Log } from '../../model/log.ts';
 import type { RecordStore } from '../../model/signing-record.ts';
-import { chainCredentialSources } from '../../registry/credentials.ts';
 import type { SigningSetup } from '../../reconcilers/run-terms.ts';
 import { SharedParts } from '../../reconcilers/shared-parts.ts';
 import type { Lease } from '../../reconcilers/shared-parts.ts';
@@ -23,7 +22,7 @@ import {
 import type { Environment } from './cluster.ts';
 import { Dispatchers } from './dispatchers.ts';
 import { trustedFilesOf } from './process-log.ts';
-import { guardedCredentials, readHostTrust, settingsCredentials } from './registry-access.ts';
+import { ownCredentials, readHostTrust } from './registry-access.ts';
 import { credentialsOfRun, processCredentials } from './run-credentials.ts';
 import { createBomThread } from './sbom.ts';
 import { createSigner } from './signer.ts';
@@ -152,11 +151,10 @@ export class SigningSetups implements AsyncDisposable {
     const { environment, pullSecrets, account, log, clock } = this.#parts;
     const { namespace } = account;
     const registries = createRegistries(settings, dispatchers, clock);
-    const ownCredentials = chainCredentialSources([
-      settingsCredentials(settings, { pullSecrets, namespace, log }),
-      guardedCredentials(processCredentials(environment), settings, namespace),
-    ]);
-    return (run) => registries.withCredentials(credentialsOfRun(run, { pullSecrets, ownCredentials, log }));
+    const unnamed = processCredentials(environment);
+    const own = ownCredentials(settings, { pullSecrets, namespace, unnamed, log });
+    return (run) =>
+      registries.withCredentials(credentialsOfRun(run, { pullSecrets, ownCredentials: own, log }));
   }
 
   /** What another signer made, or for another log, is not sent as ours after a change. */
