@@ -17,6 +17,7 @@ import { PolicyFollower } from '../reconcilers/policy-follower.ts';
 import { openKmsKeys } from '../signing/kms/kms-keys.ts';
 import { createAdmissionMetrics } from '../telemetry/admission-metrics.ts';
 import { resolveSettings } from '../settings/resolution.ts';
+import type { Settings } from '../settings/settings-schema.ts';
 import { startHealthServer } from '../telemetry/health-server.ts';
 import { systemClock } from '../telemetry/system-clock.ts';
 import type { CommandContext } from './command-context.ts';
@@ -87,35 +88,18 @@ async function runWebhook(flags: WebhookFlags, { environment, signal }: CommandC
   metrics.watchGelf(() => log.gelf());
   const events = new EventRecorder({ client, clock, log, component: 'chainwright-webhook' });
   closing.defer(() => events.close({ deadlineMs: eventsMs }));
-  const live = await openLiveSettings({
-    ...{
-      sources,
-      configFile: flags.config,
-      namespace: flags.namespace,
-      client,
-      events,
-      metrics,
-      clock,
-      log,
-      signal,
-      closing,
-    },
-  });
+  const { namespace, config: configFile } = flags;
+  const reader = { client, namespace, signal };
+  const registries = closing.use(
+    await LiveRegistries.open({ caFiles: trustedFilesOf(environment), reader, clock }),
+  );
+  const parts = { client, events, metrics, clock, log, closing };
+  const use = (changed: Settings): Promise<void> => registries.use(changed);
+  const live = await openLiveSettings({ ...parts, sources, configFile, namespace, use, signal });
   if (live === undefined) return;
   const settings = live.current;
-  const wiring: WebhookWiring = {
-    flags,
-    settings,
-    live,
-    events,
-    environment,
-    client,
-    log,
-    metrics,
-    clock,
-    closing,
-  };
-  const webhook = await createWebhook(wiring, signal);
+  const wiring: WebhookWiring = { ...parts, flags, settings, live, registries, environment };
+  const webhook = await createWebhook(wiring);
   const { register, follower, certificates } = webhook;
   closing.use(
     await startHealthServer({
@@ -182,17 +166,11 @@ interface Webhook {
   readonly beside: (options: { readonly signal: AbortSignal }) => Promise<void>;
 }
 
-async function createWebhook(wiring: WebhookWiring, signal: AbortSignal): Promise<Webhook> {
-  const { flags, settings, live, events, environment, client, log, metrics, clock, closing } = wiring;
+async function createWebhook(wiring: WebhookWiring): Promise<Webhook> {
+  const { flags, settings, live, registries, events, environment, client, log, metrics, clock, closing } =
+    wiring;
   const { namespace } = flags;
   const register = new PolicyRegister();
-  const registries = closing.use(
-    await LiveRegistries.open(live, {
-      caFiles: trustedFilesOf(environment),
-      reader: { client, namespace, signal },
-      clock,
-    }),
-  );
   const engine = closing.use(openPolicyEngine({ clock, log }));
   // Not for registries: trust roots, keys and texts that policies name.
   const others = closing.use(await Dispatchers.open({ caFiles: trustedFilesOf(environment) }));

@@ -40,6 +40,11 @@ export interface SettingsFollowerParts {
   readonly resolve: (cluster: ClusterSettings) => ResolvedSettings;
   /** Has `settings` count from now on; throws, and leaves everything as it was, if they cannot be used. */
   readonly take: (settings: Settings) => Promise<void>;
+  /**
+   * Looks once a minute whether what the settings in force refer to has changed, and goes over to it; throws as `take`.
+   * Absent: somebody else does.
+   */
+  readonly lookAgain?: (settings: Settings) => Promise<void>;
   readonly events: Pick<EventRecorder, 'record'>;
   readonly metrics: Pick<Metrics, 'settingsStand' | 'settingsChanged' | 'faultOccurred'>;
   readonly clock: Clock;
@@ -125,7 +130,10 @@ export class SettingsFollower {
   /** Follows until `signal` aborts. */
   async run({ signal }: { readonly signal: AbortSignal }): Promise<void> {
     const informers = this.#informers();
-    const running = Promise.all(informers.map((informer) => informer.run({ signal })));
+    const { clock } = this.#parts;
+    // Where a file stands in for all objects, there is nothing to inform of.
+    const stopped = clock.sleep(Infinity, signal).catch(() => undefined);
+    const running = Promise.all([stopped, ...informers.map((informer) => informer.run({ signal }))]);
     await Promise.race([Promise.all(informers.map(({ synced }) => synced)), running]);
     this.#queue.retryNow(key);
     await running;
@@ -181,11 +189,25 @@ export class SettingsFollower {
       ...(object === undefined ? {} : { object }),
       ...(chainsConfig === undefined ? {} : { chainsConfig }),
     });
-    if (!isDeepStrictEqual(resolved.settings, this.#state.inForce?.settings)) await take(resolved.settings);
+    const isKnown = isDeepStrictEqual(resolved.settings, this.#state.inForce?.settings);
+    await (isKnown ? this.#lookAgain(resolved.settings) : take(resolved.settings));
     const generation = object?.metadata['generation'];
     const seen = typeof generation === 'number' ? generation : undefined;
     this.#state = { inForce: { ...resolved, generation: seen } };
     this.#taken.resolve(undefined);
+  }
+
+  async #lookAgain(settings: Settings): Promise<void> {
+    const { lookAgain, log } = this.#parts;
+    try {
+      await lookAgain?.(settings);
+    } catch (error) {
+      // That a server is away says nothing of the settings.
+      if (!isAppError(error) || error.kind !== 'passing') throw error;
+      log.warn('what the settings refer to cannot be read; what was read last counts', {
+        error: messageOf(error),
+      });
+    }
   }
 }
 

@@ -38,7 +38,7 @@ describe('settings of a cluster, followed by the webhook', () => {
           ? found.message
           : undefined;
       },
-      { what: `WebhookReady ${wanted}`, timeoutMs: 60_000 },
+      { what: `WebhookReady ${wanted}`, timeoutMs: 120_000 },
     );
 
   it('take effect without a restart, and those that cannot be used change nothing', async () => {
@@ -56,6 +56,14 @@ describe('settings of a cluster, followed by the webhook', () => {
     expect(await waitForWebhook('False Unusable')).to.match(/absent.* before stay in force/s);
     expect((await scene.createPod(image.ref)).refusal).to.equal(undefined);
     expect((await scene.createPod(tag)).refusal?.message).to.include('Name the image by its digest');
+
+    // It is looked for once a minute.
+    await scene.api.create(`/api/v1/namespaces/${scene.webhook.namespace}/configmaps`, {
+      metadata: { name: 'absent' },
+      data: { 'ca.crt': scene.webhook.authority },
+    });
+    await waitForWebhook('True InForce');
+    expect((await scene.createPod(tag)).refusal).to.equal(undefined);
 
     await scene.api.mergePatch(settingsPath, { spec: { registries: null } });
     await waitForWebhook('True InForce');

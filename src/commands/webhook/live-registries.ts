@@ -4,9 +4,9 @@ import type { Registries } from '../../registry/distribution-store.ts';
 import type { Settings } from '../../settings/settings-schema.ts';
 import { createRegistries } from '../wiring/attestation.ts';
 import { Dispatchers } from '../wiring/dispatchers.ts';
+import type { HostTrust } from '../wiring/dispatchers.ts';
 import { readHostTrust } from '../wiring/registry-access.ts';
 import type { ClusterReader } from '../wiring/registry-access.ts';
-import type { LiveSettings } from './live-settings.ts';
 
 /** What the way to registries is made of. */
 export interface LiveRegistriesParts {
@@ -19,57 +19,58 @@ export interface LiveRegistriesParts {
 // A review takes at most 30 s, and a store made for a workload is used for a minute.
 const lingerMs = 120_000;
 
-/** Registries as the settings in force tell to reach them. What goes on over the old connections may finish. */
+/** One way to the registries, and what it was made by. */
+interface Way {
+  readonly listed: Settings['registries'];
+  readonly trust: ReadonlyMap<string, HostTrust>;
+  readonly dispatchers: Dispatchers;
+  readonly registries: Registries;
+}
+
+/**
+ * Registries as the settings in force tell to reach them, by the authorities that those name as they were looked at last.
+ * What goes on over the old connections may finish.
+ */
 export class LiveRegistries implements Pick<Registries, 'withCredentials'>, AsyncDisposable {
   readonly #parts: LiveRegistriesParts;
   readonly #open = new Set<Dispatchers>();
   readonly #ending = new AbortController();
-  #settings: Settings;
-  #dispatchers: Dispatchers;
-  #registries: Registries;
+  #way: Way;
 
-  private constructor(parts: LiveRegistriesParts, settings: Settings, dispatchers: Dispatchers) {
+  private constructor(parts: LiveRegistriesParts, way: Way) {
     this.#parts = parts;
-    this.#settings = settings;
-    this.#dispatchers = dispatchers;
-    this.#registries = createRegistries(settings, dispatchers, parts.clock);
-    this.#open.add(dispatchers);
+    this.#way = way;
+    this.#open.add(way.dispatchers);
   }
 
-  /** Follows the settings from now on. Throws ERR_SETTINGS_CA_FILE, ERR_SETTINGS_AUTHORITY, ERR_KUBE_*. */
-  static async open(live: LiveSettings, parts: LiveRegistriesParts): Promise<LiveRegistries> {
-    const settings = live.current;
-    const opened = new LiveRegistries(parts, settings, await openDispatchers(settings, parts));
-    // What changed while authorities were read, nobody was told of.
-    for (let used = settings; used !== live.current;) {
-      used = live.current;
-      await opened.use(used);
-    }
-    live.onChange((changed) => opened.use(changed));
-    return opened;
+  /** As where settings list no registry, until some are used. Throws ERR_SETTINGS_CA_FILE. */
+  static async open(parts: LiveRegistriesParts): Promise<LiveRegistries> {
+    return new LiveRegistries(parts, await openWay([], new Map(), parts));
   }
 
   /** The connections in use now. */
   get dispatchers(): Dispatchers {
-    return this.#dispatchers;
+    return this.#way.dispatchers;
   }
 
   withCredentials(
     ...args: Parameters<Registries['withCredentials']>
   ): ReturnType<Registries['withCredentials']> {
-    return this.#registries.withCredentials(...args);
+    return this.#way.registries.withCredentials(...args);
   }
 
-  /** Goes over to changed settings; as `open` throws, and leaves everything as it was then. */
-  async use(settings: Settings): Promise<void> {
-    if (isDeepStrictEqual(settings.registries, this.#settings.registries)) return;
-    const before = this.#dispatchers;
-    const dispatchers = await openDispatchers(settings, this.#parts);
-    this.#open.add(dispatchers);
-    this.#settings = settings;
-    this.#dispatchers = dispatchers;
-    this.#registries = createRegistries(settings, dispatchers, this.#parts.clock);
-    void this.#closeLater(before);
+  /**
+   * Goes over to these settings, and to authorities that changed though the settings did not. Throws
+   * ERR_SETTINGS_CA_FILE, ERR_SETTINGS_AUTHORITY, ERR_KUBE_*, and leaves everything as it was then.
+   */
+  async use(settings: Pick<Settings, 'registries'>): Promise<void> {
+    const { registries: listed } = settings;
+    const trust = await readHostTrust(settings, this.#parts.reader);
+    const before = this.#way;
+    if (isDeepStrictEqual(listed, before.listed) && isDeepStrictEqual(trust, before.trust)) return;
+    this.#way = await openWay(listed, trust, this.#parts);
+    this.#open.add(this.#way.dispatchers);
+    void this.#closeLater(before.dispatchers);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -86,9 +87,16 @@ export class LiveRegistries implements Pick<Registries, 'withCredentials'>, Asyn
   }
 }
 
-async function openDispatchers(
-  settings: Settings,
-  { caFiles, reader }: LiveRegistriesParts,
-): Promise<Dispatchers> {
-  return Dispatchers.open({ caFiles, hosts: await readHostTrust(settings, reader) });
+async function openWay(
+  listed: Way['listed'],
+  trust: Way['trust'],
+  { caFiles, clock }: LiveRegistriesParts,
+): Promise<Way> {
+  const dispatchers = await Dispatchers.open({ caFiles, hosts: trust });
+  return {
+    listed,
+    trust,
+    dispatchers,
+    registries: createRegistries({ registries: listed }, dispatchers, clock),
+  };
 }

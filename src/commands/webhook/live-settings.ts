@@ -1,7 +1,7 @@
-import type { EventRecorder } from '../../kube/events.ts';
-import type { KubeClient } from '../../kube/kube-client.ts';
 import type { Clock } from '../../model/clock.ts';
+import type { Log } from '../../model/log.ts';
 import { SettingsFollower } from '../../reconcilers/settings-follower.ts';
+import type { SettingsFollowerParts } from '../../reconcilers/settings-follower.ts';
 import { resolveSettings } from '../../settings/resolution.ts';
 import type { SettingsSources } from '../../settings/resolution.ts';
 import type { Settings } from '../../settings/settings-schema.ts';
@@ -15,11 +15,16 @@ export interface LiveSettingsParts {
   /** The file that stands in for the ChainwrightConfig, which is not followed then. */
   readonly configFile: string | undefined;
   readonly namespace: string;
-  readonly client: KubeClient;
-  readonly events: EventRecorder;
+  readonly client: SettingsFollowerParts['client'];
+  readonly events: SettingsFollowerParts['events'];
   readonly metrics: ReturnType<typeof createAdmissionMetrics>;
   readonly clock: Clock;
-  readonly log: RunningLog;
+  readonly log: Log & Pick<RunningLog, 'setLevel'>;
+  /**
+   * Goes over to settings before they come into force, and once a minute to what changed of what those in force refer to.
+   * Throws, and leaves everything as it was, if they cannot be used.
+   */
+  readonly use: (settings: Settings) => Promise<void>;
   readonly signal: AbortSignal;
   readonly closing: AsyncDisposableStack;
 }
@@ -40,18 +45,19 @@ export interface LiveSettings {
  */
 export async function openLiveSettings(parts: LiveSettingsParts): Promise<LiveSettings | undefined> {
   const { sources, configFile, namespace, client, events, metrics, clock, log, signal, closing } = parts;
+  const { use } = parts;
   const early = resolveSettings(sources).settings;
-  if (configFile !== undefined) return { current: early, onChange: () => undefined };
-  const listeners: SettingsListener[] = [];
+  const listeners: SettingsListener[] = [use];
   const live = { current: early };
   const follower = new SettingsFollower({
-    ...{ user: 'webhook', client, namespace, events, metrics, clock, log },
+    ...{ user: 'webhook', client, namespace, configFile, events, metrics, clock, log },
     resolve: (cluster) => resolveSettings({ ...sources, ...cluster }),
     take: async (settings) => {
       for (const listener of listeners) await listener(settings);
       log.setLevel(settings.telemetry.logLevel);
       live.current = settings;
     },
+    lookAgain: use,
   });
   const ending = new AbortController();
   const following = follower.run({ signal: ending.signal });

@@ -5,6 +5,7 @@ import type { Settings } from '../../settings/settings-schema.ts';
 import type { createAdmissionMetrics } from '../../telemetry/admission-metrics.ts';
 import type { RunningLog } from '../../telemetry/logger.ts';
 import type { Environment } from '../wiring/cluster.ts';
+import type { LiveRegistries } from './live-registries.ts';
 import type { LiveSettings } from './live-settings.ts';
 import type { WebhookFlags } from './webhook-flags.ts';
 
@@ -14,6 +15,8 @@ export interface WebhookWiring {
   readonly settings: Settings;
   /** The same, and what becomes of them while it runs. */
   readonly live: LiveSettings;
+  /** The way to registries by the settings in force. */
+  readonly registries: LiveRegistries;
   readonly events: EventRecorder;
   readonly environment: Environment;
   readonly client: KubeClient;

@@ -85,7 +85,7 @@ export function createStatementSources(
 
 /** The registries as the settings tell to reach them. */
 export function createRegistries(
-  settings: Settings,
+  settings: Pick<Settings, 'registries'>,
   dispatchers: Dispatchers,
   clock: Clock,
   options: Pick<RegistriesOptions, 'onAnswer'> = {},

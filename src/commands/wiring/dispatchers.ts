@@ -68,7 +68,8 @@ function newAgent(extra: readonly string[], skipVerify: boolean): Agent {
   });
 }
 
-async function readCertificates(file: string): Promise<string> {
+/** What a PEM file with authorities holds. Throws ERR_SETTINGS_CA_FILE. */
+export async function readCertificates(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {

@@ -12,7 +12,7 @@ import type { CallOptions } from '../../registry/image-store.ts';
 import { registrySettings } from '../../settings/registry-settings.ts';
 import type { RegistrySettings } from '../../settings/registry-settings.ts';
 import type { Settings } from '../../settings/settings-schema.ts';
-import { hostTrustOf } from './attestation.ts';
+import { readCertificates } from './dispatchers.ts';
 import type { HostTrust } from './dispatchers.ts';
 import { readSecretConfigs } from './run-credentials.ts';
 
@@ -29,14 +29,21 @@ type AuthorityRef = NonNullable<RegistrySettings['ca']>;
 const maxAuthorityBytes = 1024 * 1024;
 const certificatePattern = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
-/** How hosts are trusted, with the authorities in ConfigMaps and Secrets. Throws ERR_SETTINGS_AUTHORITY, ERR_KUBE_*. */
+/**
+ * How hosts are trusted, with what is in the files, ConfigMaps and Secrets that hold authorities. Throws
+ * ERR_SETTINGS_CA_FILE, ERR_SETTINGS_AUTHORITY, ERR_KUBE_*.
+ */
 export async function readHostTrust(
-  settings: Settings,
+  settings: Pick<Settings, 'registries'>,
   reader: ClusterReader,
 ): Promise<ReadonlyMap<string, HostTrust>> {
-  const trust = new Map(hostTrustOf(settings));
-  for (const { host, ca } of settings.registries) {
-    if (ca !== undefined) trust.set(host, { ...trust.get(host), caPem: await readAuthority(ca, reader) });
+  const trust = new Map<string, HostTrust>();
+  for (const { host, caFile, ca, insecure } of settings.registries) {
+    const authorities = [
+      ...(caFile === undefined ? [] : [await readCertificates(caFile)]),
+      ...(ca === undefined ? [] : [await readAuthority(ca, reader)]),
+    ];
+    trust.set(host, { caPem: authorities.join('\n'), unsafeSkipVerify: insecure });
   }
   return trust;
 }
