@@ -37,10 +37,8 @@
 {{- $values := index . 2 -}}
 {{- $pod := $object.spec.template.spec -}}
 {{- $container := first $pod.containers -}}
-{{- $own := dict -}}
-{{- if eq $object.metadata.namespace $.Release.Namespace -}}
-{{- $own = include "chainwright.own" $ | fromYaml -}}
-{{- end -}}
+{{- $isMonitor := ne $object.metadata.namespace $.Release.Namespace -}}
+{{- $own := include "chainwright.own" (list $ $isMonitor) | fromYaml -}}
 {{- $_ := set $object.spec "replicas" $values.replicas -}}
 {{- $_ := set $container "image" (include "chainwright.image" $) -}}
 {{- $_ := set $container "args" (concat $container.args ($own.args | default list) $values.extraArgs) -}}
@@ -55,46 +53,54 @@
 {{ toYaml $object }}
 {{- end }}
 
-{{/* What controller and webhook have besides: as config/components adds it. */}}
+{{/* What a part has besides, as config/components adds it; the monitor its authorities alone: (list $ isMonitor) */}}
 {{- define "chainwright.own" -}}
+{{- $ := index . 0 -}}
+{{- $isMonitor := index . 1 -}}
 args:
-  {{- if ne .Release.Namespace "tekton-chains" }}
-  - --namespace={{ .Release.Namespace }}
+  {{- if not (or $isMonitor (eq $.Release.Namespace "tekton-chains")) }}
+  - --namespace={{ $.Release.Namespace }}
   {{- end }}
 env:
-  {{- if .Values.privateCa.configMap }}
+  {{- if $.Values.privateCa.configMap }}
   - { name: SSL_CERT_FILE, value: /etc/chainwright/ca/ca.crt }
   {{- end }}
-  {{- if .Values.registryCredentials.secret }}
+  {{- if not $isMonitor }}
+  {{- if $.Values.registryCredentials.secret }}
   - { name: DOCKER_CONFIG, value: /etc/chainwright/registry }
   {{- end }}
-  {{- if .Values.trustedRoot.configMap }}
+  {{- if $.Values.trustedRoot.configMap }}
   - { name: COSIGN_TRUSTED_ROOT, value: /etc/chainwright/trusted-root/trusted_root.json }
   {{- end }}
-  {{- with .Values.rekorUrl }}
+  {{- with $.Values.rekorUrl }}
   - { name: COSIGN_REKOR_URL, value: {{ quote . }} }
   {{- end }}
+  {{- end }}
 volumeMounts:
-  {{- if .Values.privateCa.configMap }}
+  {{- if $.Values.privateCa.configMap }}
   - { name: private-ca, mountPath: /etc/chainwright/ca, readOnly: true }
   {{- end }}
-  {{- if .Values.registryCredentials.secret }}
+  {{- if not $isMonitor }}
+  {{- if $.Values.registryCredentials.secret }}
   - { name: registry-credentials, mountPath: /etc/chainwright/registry, readOnly: true }
   {{- end }}
-  {{- if .Values.trustedRoot.configMap }}
+  {{- if $.Values.trustedRoot.configMap }}
   - { name: trusted-root, mountPath: /etc/chainwright/trusted-root, readOnly: true }
   {{- end }}
+  {{- end }}
 volumes:
-  {{- with .Values.privateCa.configMap }}
+  {{- with $.Values.privateCa.configMap }}
   - { name: private-ca, configMap: { name: {{ . }} } }
   {{- end }}
-  {{- with .Values.registryCredentials.secret }}
+  {{- if not $isMonitor }}
+  {{- with $.Values.registryCredentials.secret }}
   - name: registry-credentials
     secret:
       secretName: {{ . }}
       items: [{ key: .dockerconfigjson, path: config.json }]
   {{- end }}
-  {{- with .Values.trustedRoot.configMap }}
+  {{- with $.Values.trustedRoot.configMap }}
   - { name: trusted-root, configMap: { name: {{ . }} } }
+  {{- end }}
   {{- end }}
 {{- end }}

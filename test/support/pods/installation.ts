@@ -50,7 +50,6 @@ export async function openInstallation({ stack }: Scene, name: string): Promise<
 
 async function applyAll(stack: Stack, overlay: string): Promise<void> {
   await createUsersObjects(stack);
-  await kubectl(['apply', '--server-side', '-f', join(checkout, 'config/monitor/namespace.yaml')]);
   for (const folder of [join(checkout, 'config/cluster'), overlay]) {
     await kubectl(['apply', '--server-side', '--force-conflicts', '-k', folder]);
   }
@@ -58,9 +57,23 @@ async function applyAll(stack: Stack, overlay: string): Promise<void> {
 
 /** What docs/install.md has the user make beforehand for the overlay self-hosted. */
 export async function createUsersObjects(stack: Stack): Promise<void> {
-  await createOwn('configmap', 'private-ca', `--from-file=ca.crt=${stack.ca}`);
-  await createOwn('configmap', 'sigstore-trusted-root', `--from-file=trusted_root.json=${stack.trustedRoot}`);
-  await createOwn('secret', 'docker-registry', 'registry-credentials', ...registryFlags(stack, stack.robot));
+  await kubectl(['apply', '--server-side', '-f', join(checkout, 'config/monitor/namespace.yaml')]);
+  const authorities = ['configmap', 'private-ca', `--from-file=ca.crt=${stack.ca}`];
+  await createIn('tekton-chains', ...authorities);
+  await createIn('chainwright-monitor', ...authorities);
+  await createIn(
+    'tekton-chains',
+    'configmap',
+    'sigstore-trusted-root',
+    `--from-file=trusted_root.json=${stack.trustedRoot}`,
+  );
+  await createIn(
+    'tekton-chains',
+    'secret',
+    'docker-registry',
+    'registry-credentials',
+    ...registryFlags(stack, stack.robot),
+  );
 }
 
 /** An account of the registry, for `kubectl create secret docker-registry`. */
@@ -70,7 +83,7 @@ export function registryFlags({ registry }: Stack, { user, password }: Stack['ro
 }
 
 /** Creates what belongs to the user, or takes what an earlier run of the tests left. */
-async function createOwn(...args: readonly string[]): Promise<void> {
-  const text = await kubectl(['-n', 'tekton-chains', 'create', ...args, '--dry-run=client', '-o', 'yaml']);
+async function createIn(namespace: string, ...args: readonly string[]): Promise<void> {
+  const text = await kubectl(['-n', namespace, 'create', ...args, '--dry-run=client', '-o', 'yaml']);
   await kubectl(['apply', '--server-side', '--force-conflicts', '-f', '-'], text);
 }

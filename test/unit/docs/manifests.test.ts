@@ -96,6 +96,17 @@ describe('the manifests in config/', () => {
     });
   }
 
+  it('give authorities of your own to every Pod that asks a server', () => {
+    const file = new URL('config/components/private-ca/kustomization.yaml', root);
+    const { patches } = parse(readFileSync(file, 'utf8')) as {
+      patches: readonly { readonly target: { readonly labelSelector: string } }[];
+    };
+    const chosen = /in \((.+)\)$/.exec(patches[0]?.target.labelSelector ?? '')?.[1]?.split(', ');
+    const deployments = parts.flatMap(manifestsOf).filter(({ kind }) => kind === 'Deployment');
+    const names = deployments.map(({ metadata }) => metadata.labels?.['app.kubernetes.io/name']);
+    expect(chosen).to.have.members(names);
+  });
+
   it('hold every type of crds/', () => {
     const files = readdirSync(new URL('crds/', root)).filter((name) => name.endsWith('.yaml'));
     const { resources } = parse(readFileSync(new URL('crds/Kustomization', root), 'utf8')) as {
