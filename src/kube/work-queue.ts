@@ -43,6 +43,8 @@ export interface WorkQueueOptions {
   readonly baseMs?: number;
   /** Longest pause, in milliseconds; 1 h if absent. */
   readonly capMs?: number;
+  /** The longest pause of this one key, in milliseconds, whatever a server asked for; undefined: `capMs` alone bounds it. */
+  readonly longestPauseMs?: (key: string) => number | undefined;
   /** Keys that the queue holds at most; 100,000 if absent. */
   readonly maxKeys?: number;
   /** Called once the queue has room again after it refused keys: time to offer them again. */
@@ -295,7 +297,8 @@ export class WorkQueue {
     this.#failures.set(key, counted);
     const drawnMs = backOffMs(counted, this.#pauses, this.#random);
     const asked = isAppError(error) ? error.retryAfterMs : undefined;
-    const retryInMs = Math.max(drawnMs, asked ?? 0);
+    const longestMs = this.#options.longestPauseMs?.(key) ?? Infinity;
+    const retryInMs = Math.min(Math.max(drawnMs, asked ?? 0), longestMs);
     this.#options.onFault?.({ key, error, failures: counted, retryInMs });
     return retryInMs;
   }

@@ -13,6 +13,7 @@ import { isAppError, messageOf } from '../model/errors.ts';
 import type { Log } from '../model/log.ts';
 import type { Settings } from '../settings/settings-schema.ts';
 import type { Backlog, Metrics } from '../telemetry/metrics.ts';
+import { longestPauseMs } from './deletion-hold.ts';
 import type { RecordCatalogue } from './record-retention.ts';
 import type { KeptRecord } from './record-retention-plan.ts';
 import { signedMarkOf } from './run-marks.ts';
@@ -56,16 +57,19 @@ export class TaskRunController implements RecordCatalogue {
   readonly #records: Informer<WatchedRecord>;
   readonly #queue: WorkQueue;
   readonly #runUids = new Set<string>();
+  #holdDeletionMs: number;
 
   constructor(parts: TaskRunControllerParts) {
     const { client, settings, clock, log, metrics, reconciler, shares } = parts;
-    const { namespaces, concurrency, retry } = settings;
+    const { namespaces, concurrency, retry, holdDeletionMs } = settings;
     this.#parts = parts;
+    this.#holdDeletionMs = holdDeletionMs;
     this.#queue = new WorkQueue({
       clock,
       concurrency,
       baseMs: retry.baseMs,
       capMs: retry.maxMs,
+      longestPauseMs: (key) => this.#longestPauseMs(key),
       worker: async (key, { signal, failures, waitedMs }) => {
         metrics.stageTook('queue-wait', waitedMs / 1000);
         const startedMs = clock.now().getTime();
@@ -141,10 +145,15 @@ export class TaskRunController implements RecordCatalogue {
   }
 
   /**
-   * Takes over what can be changed while it runs: how many runs are in work, and the pauses between tries. Runs that wait
-   * are looked at again at once, since what made them wait may be mended.
+   * Takes over what can be changed while it runs: how many runs are in work, the pauses between tries, and how long a deleted
+   * run is held. Runs that wait are looked at again at once, since what made them wait may be mended.
    */
-  adjust({ concurrency, retry }: Pick<Settings['controller'], 'concurrency' | 'retry'>): void {
+  adjust({
+    concurrency,
+    retry,
+    holdDeletionMs,
+  }: Pick<Settings['controller'], 'concurrency' | 'retry' | 'holdDeletionMs'>): void {
+    this.#holdDeletionMs = holdDeletionMs;
     this.#queue.adjust({ concurrency, baseMs: retry.baseMs, capMs: retry.maxMs });
     this.lookAgain();
   }
@@ -153,7 +162,7 @@ export class TaskRunController implements RecordCatalogue {
   lookAgain(namespace?: string): void {
     for (const run of this.#runs.values()) {
       if (namespace !== undefined && run.metadata.namespace !== namespace) continue;
-      if (this.#needsWork(run)) this.#queue.retryNow(keyOf(run), this.#priorityOf(run));
+      this.#retryNow(run);
     }
   }
 
@@ -208,7 +217,8 @@ export class TaskRunController implements RecordCatalogue {
     const { namespace = '', uid = '' } = change.object.metadata;
     if (change.kind !== 'deleted') {
       this.#runUids.add(uid);
-      this.#offer(change.object);
+      if (isDeletion(change)) this.#retryNow(change.object);
+      else this.#offer(change.object);
       return;
     }
     this.#runUids.delete(uid);
@@ -218,6 +228,19 @@ export class TaskRunController implements RecordCatalogue {
 
   #offer(run: WatchedRun): void {
     if (this.#needsWork(run)) this.#queue.add(keyOf(run), this.#priorityOf(run));
+  }
+
+  #retryNow(run: WatchedRun): void {
+    if (this.#needsWork(run)) this.#queue.retryNow(keyOf(run), this.#priorityOf(run));
+  }
+
+  #longestPauseMs(key: string): number | undefined {
+    const run = this.#runs.find(key);
+    if (run === undefined) return undefined;
+    return longestPauseMs(run, {
+      holdDeletionMs: this.#holdDeletionMs,
+      nowMs: this.#parts.clock.now().getTime(),
+    });
   }
 
   #needsWork(run: WatchedRun): boolean {
@@ -253,6 +276,15 @@ export class TaskRunController implements RecordCatalogue {
     else
       this.#parts.log.error('a run met a bug; it is tried again later', { ...fields, stack: stackOf(error) });
   }
+}
+
+/** True as soon as a run is deleted, and not for what else changes of it later, as by our own patches. */
+function isDeletion(change: StoreChange<WatchedRun>): boolean {
+  return (
+    change.kind === 'updated' &&
+    change.previous.metadata.deletionTimestamp === undefined &&
+    change.object.metadata.deletionTimestamp !== undefined
+  );
 }
 
 function toWatchedRecord({ apiVersion, kind, metadata, spec }: KubeObject): WatchedRecord {

@@ -222,6 +222,68 @@ describe('the controller of TaskRuns', () => {
     expect(worked).to.deep.equal(['team/fresh']);
   });
 
+  describe('with a deleted run whose last try failed', () => {
+    const held = (deletedAt?: Date): KubeObject => {
+      version += 1;
+      const deletion = deletedAt === undefined ? {} : { deletionTimestamp: deletedAt.toISOString() };
+      const finalizers = [taskRunFinalizer];
+      return runOf('fresh', { finalizers, resourceVersion: String(version), ...deletion });
+    };
+    let version = 1;
+    let retryAfterMs: number | undefined;
+
+    beforeEach(() => {
+      retryAfterMs = 40 * 60_000;
+      work = () =>
+        Promise.reject(
+          new AppError('ERR_LOG_UNAVAILABLE', 'it is away', {
+            kind: 'passing',
+            ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+          }),
+        );
+      watch.lists.set('taskruns', [held()]);
+    });
+
+    it('tries it at once when it is deleted, and not when it changes after that', async () => {
+      await start();
+      await watch.send('taskruns', 'MODIFIED', held());
+      expect(worked).to.have.length(1);
+      const deletedAt = clock.now();
+      await watch.send('taskruns', 'MODIFIED', held(deletedAt));
+      expect(worked).to.have.length(2);
+      await watch.send('taskruns', 'MODIFIED', held(deletedAt));
+      await watch.send('taskruns', 'MODIFIED', held(deletedAt));
+      expect(worked).to.have.length(2);
+    });
+
+    it('tries it again when its hold ends, whatever pause a server asked for, and each minute from then on', async () => {
+      const controller = await start();
+      controller.adjust({
+        ...{ concurrency: 4, retry: { baseMs: 2000, maxMs: 3_600_000 } },
+        holdDeletionMs: 600_000,
+      });
+      await watch.send('taskruns', 'MODIFIED', held(clock.now()));
+      const before = worked.length;
+      await clock.advance(599_000);
+      expect(worked).to.have.length(before);
+      await clock.advance(1000);
+      expect(worked).to.have.length(before + 1);
+      await clock.advance(59_000);
+      expect(worked).to.have.length(before + 1);
+      await clock.advance(121_000);
+      expect(worked).to.have.length(before + 4);
+    });
+
+    it('goes on by the usual pauses while its hold lasts', async () => {
+      retryAfterMs = undefined;
+      await start();
+      await watch.send('taskruns', 'MODIFIED', held(clock.now()));
+      const before = worked.length;
+      await clock.advance(60_000);
+      expect(worked.length - before).to.be.within(2, 6);
+    });
+  });
+
   it('finishes what is in work when it is told to stop', async () => {
     const release = Promise.withResolvers<undefined>();
     let isDone = false;
