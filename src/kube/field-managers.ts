@@ -6,6 +6,8 @@ export const fieldManagers = {
   finalizers: 'tekton-chains-controller/finalizers',
   /** Objects of our own kinds, and Events. */
   own: 'chainwright',
+  /** What is noted on SigningRecords whose run is gone: apart, since it is no write of what was signed. */
+  retention: 'chainwright-retention',
   /** What the webhook says in the status of an object that the controller keeps. */
   webhook: 'chainwright-webhook',
   /** Policies that are kept for Kyverno. */

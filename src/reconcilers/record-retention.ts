@@ -1,3 +1,4 @@
+import { fieldManagers } from '../kube/field-managers.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
 import { resourceTypes } from '../kube/resource-type.ts';
 import { WorkQueue } from '../kube/work-queue.ts';
@@ -9,6 +10,7 @@ import type { Settings } from '../settings/settings-schema.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { planRetention } from './record-retention-plan.ts';
 import type { KeptRecord } from './record-retention-plan.ts';
+import { runGoneAnnotation } from './watched-record.ts';
 
 /** What is known of records and runs; nothing may be said before both are listed in full. */
 export interface RecordCatalogue {
@@ -21,7 +23,7 @@ export interface RecordCatalogue {
 
 /** What keeping records bounded takes. */
 export interface RecordRetentionParts {
-  readonly client: Pick<KubeClient, 'delete'>;
+  readonly client: Pick<KubeClient, 'delete' | 'mergePatch'>;
   readonly catalogue: RecordCatalogue;
   readonly rules: () => Settings['records'];
   /** True in the one replica that does it. */
@@ -37,7 +39,10 @@ const pauseMs = 2000;
 const sweepMs = 10 * 60_000;
 const settleMs = 5000;
 
-/** Deletes SigningRecords that have had their time, one namespace after another. */
+/**
+ * Notes on SigningRecords since when their run is gone, and deletes those that have had their time, one namespace after
+ * another.
+ */
 export class RecordRetention {
   readonly #parts: RecordRetentionParts;
   readonly #queue: WorkQueue;
@@ -80,7 +85,7 @@ export class RecordRetention {
     // Whoever holds it looks at all namespaces now and then, so that nothing need be handed over.
     if (!isOurs()) return {};
     if (!catalogue.isComplete()) return { requeueAfterMs: settleMs };
-    const { expired, expiresInMs } = planRetention(catalogue.recordsOf(namespace), rules(), {
+    const { expired, unmarked, expiresInMs } = planRetention(catalogue.recordsOf(namespace), rules(), {
       nowMs: clock.now().getTime(),
       isRunPresent: (record) => catalogue.isRunPresent(record),
     });
@@ -90,18 +95,38 @@ export class RecordRetention {
       metrics.recordsPruned(now.length);
       log.info('records were pruned', { namespace, records: now.length, left: expired.length - now.length });
     }
-    if (expired.length > now.length) return { requeueAfterMs: pauseMs };
+    const marked = unmarked.slice(0, batch - now.length);
+    for (const record of marked) await this.#mark(record, signal);
+    if (expired.length + unmarked.length > now.length + marked.length) return { requeueAfterMs: pauseMs };
     return expiresInMs === undefined ? {} : { requeueAfterMs: Math.min(expiresInMs, sweepMs) };
   }
 
   async #delete({ namespace, name, uid }: KeptRecord, signal: AbortSignal): Promise<void> {
-    try {
-      await this.#parts.client.delete(resourceTypes.signingRecords, { namespace, name }, { uid, signal });
-    } catch (error) {
-      // Somebody else was faster.
-      if (isAppError(error) && (error.code === 'ERR_KUBE_NOT_FOUND' || error.code === 'ERR_KUBE_CONFLICT'))
-        return;
-      throw error;
-    }
+    const { client } = this.#parts;
+    await unlessOutrun(client.delete(resourceTypes.signingRecords, { namespace, name }, { uid, signal }));
+  }
+
+  /** A version that somebody wrote after ours is not marked: it is looked at again. */
+  async #mark({ namespace, name, uid, resourceVersion }: KeptRecord, signal: AbortSignal): Promise<void> {
+    const { client, clock } = this.#parts;
+    const annotations = { [runGoneAnnotation]: clock.now().toISOString() };
+    await unlessOutrun(
+      client.mergePatch(
+        resourceTypes.signingRecords,
+        { namespace, name },
+        { metadata: { uid, resourceVersion, annotations } },
+        { fieldManager: fieldManagers.retention, view: 'metadata', signal },
+      ),
+    );
+  }
+}
+
+/** Somebody else may be faster. */
+async function unlessOutrun(write: Promise<unknown>): Promise<void> {
+  try {
+    await write;
+  } catch (error) {
+    const code = isAppError(error) ? error.code : '';
+    if (code !== 'ERR_KUBE_NOT_FOUND' && code !== 'ERR_KUBE_CONFLICT') throw error;
   }
 }

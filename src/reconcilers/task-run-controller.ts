@@ -1,8 +1,5 @@
 import { Informer } from '../kube/informer.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
-import type { KubeObject } from '../kube/kube-object.ts';
-import { identityOf } from '../kube/object-trim.ts';
-import { isRecord } from '../kube/kube-object.ts';
 import { keyOf } from '../kube/object-store.ts';
 import type { StoreChange } from '../kube/object-store.ts';
 import { resourceTypes } from '../kube/resource-type.ts';
@@ -19,6 +16,8 @@ import type { KeptRecord } from './record-retention-plan.ts';
 import { signedMarkOf } from './run-marks.ts';
 import type { RunShares } from './run-shares.ts';
 import type { TaskRunReconciler } from './task-run-reconciler.ts';
+import { toKeptRecord, toWatchedRecord } from './watched-record.ts';
+import type { WatchedRecord } from './watched-record.ts';
 import { needsWork, toWatchedRun } from './watched-run.ts';
 import type { WatchedRun } from './watched-run.ts';
 
@@ -33,13 +32,6 @@ export interface TaskRunControllerParts {
   readonly log: Log;
   /** Told of a namespace in which a run was deleted, or a record written for the first time. */
   readonly onPassing?: (namespace: string) => void;
-}
-
-/** What is kept in memory of a SigningRecord: whether its run is settled, and what its retention asks for. */
-interface WatchedRecord extends KubeObject {
-  readonly phase: string;
-  readonly runKind: string;
-  readonly createdMs: number;
 }
 
 // A watch is heard of at least once in its idle time; three times that long means that the process is stuck.
@@ -198,12 +190,7 @@ export class TaskRunController implements RecordCatalogue {
   recordsOf(namespace: string): readonly KeptRecord[] {
     return [...this.#records.values()]
       .filter(({ metadata }) => metadata.namespace === namespace)
-      .map(({ metadata, createdMs }) => ({
-        namespace,
-        name: metadata.name,
-        uid: metadata.uid ?? '',
-        createdMs,
-      }));
+      .map(toKeptRecord);
   }
 
   isRunPresent({ namespace, name }: KeptRecord): boolean {
@@ -285,17 +272,6 @@ function isDeletion(change: StoreChange<WatchedRun>): boolean {
     change.previous.metadata.deletionTimestamp === undefined &&
     change.object.metadata.deletionTimestamp !== undefined
   );
-}
-
-function toWatchedRecord({ apiVersion, kind, metadata, spec }: KubeObject): WatchedRecord {
-  return {
-    apiVersion,
-    kind,
-    metadata: identityOf(metadata),
-    phase: isRecord(spec) && typeof spec['phase'] === 'string' ? spec['phase'] : '',
-    runKind: isRecord(spec) && isRecord(spec['run']) ? String(spec['run']['kind']) : '',
-    createdMs: Date.parse(metadata.creationTimestamp ?? ''),
-  };
 }
 
 function describeFault(fault: string | undefined): string {

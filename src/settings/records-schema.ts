@@ -16,7 +16,7 @@ export const recordsSchema = z
     minAge: duration({ min: '0s', max: '8760h' })
       .prefault('72h')
       .describe(
-        'No record goes before this age, however many there are: longer than the log monitor may be away.',
+        'No record goes sooner than this after it was last written, however many there are: longer than the log monitor may be away.',
       ),
   })
   .transform(({ maxAge, minAge, ...rest }) => ({ ...rest, maxAgeMs: maxAge, minAgeMs: minAge }));

@@ -303,7 +303,15 @@ describe('settings of a cluster, followed by the controller', function () {
     for (const run of await scene.api.list(runPath(namespace))) {
       if (run.metadata.name !== name) await scene.api.delete(runPath(namespace, run.metadata.name));
     }
-    // A pruned run leaves its record behind, and has it as long as the settings say.
+    // A pruned run leaves its record behind, which says since when, and has it as long as the settings say.
+    await waitFor(
+      async () => {
+        const records = await listRecords(scene.api, namespace);
+        const marked = records.filter(({ metadata }) => metadata.annotations?.['chainwright.dev/run-gone']);
+        return marked.length === before.length - 1 ? marked : undefined;
+      },
+      { what: 'records saying since when their run is gone', timeoutMs: 60_000 },
+    );
     expect(await listRecords(scene.api, namespace)).to.have.length(before.length);
     await change({ records: { maxPerNamespace: 2 } });
     const left = await waitFor(

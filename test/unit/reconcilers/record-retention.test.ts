@@ -9,31 +9,56 @@ import { VirtualClock } from '../kube/virtual-clock.ts';
 const hour = 3_600_000;
 const nowMs = 1000 * hour;
 const rules = { maxAgeMs: 100 * hour, minAgeMs: 10 * hour, maxPerNamespace: 2 };
-const recordOf = (name: string, ageHours: number, at = nowMs): KeptRecord => ({
-  namespace: 'team',
-  name,
-  uid: `uid-${name}`,
-  createdMs: at - ageHours * hour,
-});
+/** Written once, and its run gone since then. */
+const recordOf = (name: string, ageHours: number, at = nowMs): KeptRecord => {
+  const createdMs = at - ageHours * hour;
+  const identity = { namespace: 'team', name, uid: `uid-${name}`, resourceVersion: '7' };
+  return { ...identity, createdMs, writtenMs: createdMs, goneMs: createdMs };
+};
+const unmarkedOf = (name: string, ageHours: number, at = nowMs): KeptRecord => {
+  const { goneMs: _, ...record } = recordOf(name, ageHours, at);
+  return record;
+};
 const gone = (): boolean => false;
 const plan = (records: readonly KeptRecord[], isRunPresent: (record: KeptRecord) => boolean = gone) => {
-  const { expired, expiresInMs } = planRetention(records, rules, { nowMs, isRunPresent });
-  return { names: expired.map(({ name }) => name), expiresInMs };
+  const { expired, unmarked, expiresInMs } = planRetention(records, rules, { nowMs, isRunPresent });
+  const namesOf = (found: readonly KeptRecord[]): readonly string[] => found.map(({ name }) => name);
+  return { names: namesOf(expired), unmarked: namesOf(unmarked), expiresInMs };
 };
 
 describe('how long records are kept', () => {
   it('lets those go whose run is gone and whose time is over, the oldest first', () => {
     const records = [recordOf('b', 101), recordOf('a', 200), recordOf('c', 99)];
-    expect(plan(records)).to.deep.equal({ names: ['a', 'b'], expiresInMs: hour });
+    expect(plan(records)).to.deep.equal({ names: ['a', 'b'], unmarked: [], expiresInMs: hour });
+  });
+
+  it('counts from when the run was gone, however long it was there', () => {
+    const record = { ...recordOf('a', 5000), goneMs: nowMs - 60 * hour };
+    expect(plan([record])).to.deep.equal({ names: [], unmarked: [], expiresInMs: 40 * hour });
+  });
+
+  it('counts from now, and has that noted, where it was not known that the run is gone', () => {
+    const expected = { names: [], unmarked: ['a'], expiresInMs: 100 * hour };
+    expect(plan([unmarkedOf('a', 5000)])).to.deep.equal(expected);
+    expect(plan([{ ...recordOf('a', 5000), goneMs: nowMs + hour }]), 'a time to come').to.deep.equal(
+      expected,
+    );
   });
 
   it('keeps a record as long as its run, however old', () => {
-    expect(plan([recordOf('a', 5000)], () => true)).to.deep.equal({ names: [], expiresInMs: undefined });
+    const expected = { names: [], unmarked: [], expiresInMs: undefined };
+    expect(plan([unmarkedOf('a', 5000)], () => true)).to.deep.equal(expected);
   });
 
   it('keeps the latest of too many, and none that is younger than the log monitor may be away', () => {
     const records = ['a', 'b', 'c', 'd'].map((name, index) => recordOf(name, [50, 9, 8, 7][index] ?? 0));
-    expect(plan(records)).to.deep.equal({ names: ['a'], expiresInMs: hour });
+    expect(plan(records)).to.deep.equal({ names: ['a'], unmarked: [], expiresInMs: hour });
+  });
+
+  it('keeps one of too many that was written a short while ago, however long ago it was begun', () => {
+    const late = { ...recordOf('late', 50), writtenMs: nowMs - 4 * hour, goneMs: nowMs - 2 * hour };
+    const records = [late, recordOf('a', 3), recordOf('b', 2)];
+    expect(plan(records)).to.deep.equal({ names: [], unmarked: [], expiresInMs: 6 * hour });
   });
 
   it('keeps what has no date', () => {
@@ -44,6 +69,7 @@ describe('how long records are kept', () => {
     let clock: VirtualClock;
     let records: KeptRecord[];
     let deleted: string[];
+    let patches: object[];
     let isComplete: boolean;
     let isOurs: boolean;
     let failures: AppError[];
@@ -52,7 +78,7 @@ describe('how long records are kept', () => {
 
     beforeEach(() => {
       clock = new VirtualClock();
-      [records, deleted, isComplete, failures, pruned] = [[], [], true, [], 0];
+      [records, deleted, patches, isComplete, failures, pruned] = [[], [], [], true, [], 0];
       isOurs = true;
     });
     after(() => {
@@ -68,6 +94,15 @@ describe('how long records are kept', () => {
             deleted.push(`${name} ${uid ?? ''}`);
             records = records.filter((record) => record.name !== name);
             return Promise.resolve();
+          },
+          mergePatch: (_type, { name }, patch, { fieldManager }) => {
+            const failure = failures.pop();
+            if (failure !== undefined) return Promise.reject(failure);
+            patches.push({ name, fieldManager, ...patch });
+            records = records.map((record) =>
+              record.name === name ? { ...record, goneMs: clock.now().getTime() } : record,
+            );
+            return Promise.resolve({ apiVersion: '', kind: '', metadata: { name } });
           },
         },
         catalogue: {
@@ -131,6 +166,38 @@ describe('how long records are kept', () => {
       failures = [new AppError('ERR_KUBE_UNAVAILABLE', 'away', { kind: 'passing' })];
       await clock.advance(120_000);
       expect(deleted).to.deep.equal(['a uid-a']);
+    });
+
+    it('notes once since when a run is gone, a hundred records at a time, and deletes by that', async () => {
+      const at = clock.now().getTime();
+      records = Array.from({ length: 150 }, (_, index) => unmarkedOf(`r${index}`, index / 100, at));
+      records.push(unmarkedOf('held', 500, at));
+      start();
+      await clock.advance(1);
+      expect(patches).to.have.length(100);
+      await clock.advance(2100);
+      expect(patches).to.have.length(150);
+      expect(patches[0]).to.deep.equal({
+        name: 'r149',
+        fieldManager: 'chainwright-retention',
+        metadata: {
+          ...{ uid: 'uid-r149', resourceVersion: '7' },
+          annotations: { 'chainwright.dev/run-gone': new Date(at).toISOString() },
+        },
+      });
+      await clock.advance(30 * 60_000);
+      expect(patches).to.have.length(150);
+      expect(deleted).to.deep.equal([]);
+    });
+
+    it('leaves a record that was written meanwhile for later', async () => {
+      records = [unmarkedOf('a', 5), unmarkedOf('b', 4)];
+      failures = [new AppError('ERR_KUBE_CONFLICT', 'written', { kind: 'passing' })];
+      start();
+      await clock.advance(1);
+      expect(patches).to.have.length(1);
+      await clock.advance(20 * 60_000);
+      expect(patches).to.have.length(2);
     });
 
     it('does not mind another replica that was faster', async () => {
