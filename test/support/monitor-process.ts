@@ -112,8 +112,7 @@ export class MonitorProcess extends ChainwrightProcess implements AsyncDisposabl
   async alarms(): Promise<readonly LoggedAlarm[]> {
     // What follows the last line end is still being written.
     const whole = (await readFile(this.logFile, 'utf8')).split('\n').slice(0, -1);
-    const lines = whole.filter((line) => line !== '');
-    return lines.map((line) => JSON.parse(line) as LoggedAlarm).filter((line) => 'alarm' in line);
+    return whole.flatMap(readLine).filter((line) => 'alarm' in line);
   }
 
   /** The alarm that `isMeant` means, once it was raised. */
@@ -162,5 +161,14 @@ export class MonitorProcess extends ChainwrightProcess implements AsyncDisposabl
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stopIfStarted();
     await rm(this.#folder, { recursive: true });
+  }
+}
+
+/** A line of the log; none if a SIGKILL cut it: the first line of the next process, which is no alarm, then stands behind it. */
+function readLine(line: string): LoggedAlarm[] {
+  try {
+    return [JSON.parse(line) as LoggedAlarm];
+  } catch {
+    return [];
   }
 }
