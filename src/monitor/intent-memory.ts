@@ -19,7 +19,7 @@ export interface PromisedEntry {
 }
 
 /** How far a log was read, and how long one waits for what it has not. */
-interface Waiting {
+export interface Waiting {
   readonly end: number;
   readonly nowMs: number;
   readonly patienceMs: number;

@@ -2,14 +2,13 @@ import type { Clock } from '../model/clock.ts';
 import { AppError, isAppError, messageOf } from '../model/errors.ts';
 import type { Log } from '../model/log.ts';
 import type { EntryOutcome, MonitorMetrics } from '../telemetry/monitor-metrics.ts';
-import type { ListedEntry, LogReader } from '../transparency/log-reader.ts';
+import type { LogReader } from '../transparency/log-reader.ts';
 import { describeEntry } from './alarm.ts';
 import type { Alarm, AlarmKind } from './alarm.ts';
 import { EntryJudge } from './entry-judge.ts';
 import type { AlarmBook } from './alarm-book.ts';
 import type { CertificateOrigin } from './certificate-origin.ts';
-import { isAbout } from './intent-memory.ts';
-import type { IntentMemory, PromisedEntry } from './intent-memory.ts';
+import type { IntentMemory } from './intent-memory.ts';
 import type { IntentSource } from './intent-watch.ts';
 import { LogAudit } from './log-audit.ts';
 import { beginAt, follow } from './log-follower.ts';
@@ -18,6 +17,7 @@ import type { LogPosition, MonitorState, PendingEntry } from './monitor-state.ts
 import { readEntry } from './read-entry.ts';
 import type { ReadEntry } from './read-entry.ts';
 import type { StateStore } from './state-file.ts';
+import { unkeptPromises } from './unkept-promises.ts';
 import { isWatched } from './watched-signers.ts';
 import type { WatchedSigners } from './watched-signers.ts';
 
@@ -97,6 +97,7 @@ export class LogMonitor {
   #readableAtMs: number;
   readonly #audit: LogAudit;
   #forgedTold = 0;
+  #listedAtMs = -Infinity;
   #entriesRead = 0;
   #behind: number | undefined;
   #caughtUpAt: Date | undefined;
@@ -159,14 +160,14 @@ export class LogMonitor {
   }
 
   /**
-   * Reads the log to its end and raises the alarms that are due. Gives the fault that kept it from that, if there was
-   * one. Throws ERR_MONITOR_STATE_FILE, ERR_MONITOR_STATE_LOST, and the signal's reason.
+   * Reads the log to its end and raises the alarms that are due, also when a fault keeps it from the end; gives that
+   * fault. Throws ERR_MONITOR_STATE_FILE, ERR_MONITOR_STATE_LOST, and the signal's reason.
    */
   async pass({ signal, graceMs }: CallOptions & { readonly graceMs: number }): Promise<AppError | undefined> {
     const { clock, metrics } = this.#parts;
     this.#forgedTold = 0;
     try {
-      await this.#readOn({ signal });
+      await this.#readOn(graceMs, { signal });
       this.#caughtUpAt = clock.now();
       metrics.caughtUp(this.#caughtUpAt);
       await this.#raiseDue(graceMs, { signal });
@@ -180,12 +181,14 @@ export class LogMonitor {
       signal.throwIfAborted();
       if (!isAppError(error) || error.code.startsWith('ERR_MONITOR_STATE')) throw error;
       this.#raiseForFault(error);
+      // A log that is never read to its end must not silence what was found before.
+      if (!isOfCluster(error)) await this.#raiseIfListed(graceMs, { signal });
       await this.#save();
       return error;
     }
   }
 
-  async #readOn(options: CallOptions): Promise<void> {
+  async #readOn(graceMs: number, options: CallOptions): Promise<void> {
     const { reader, settings } = this.#parts;
     if (this.#position === undefined) {
       this.#position = await beginAt(reader, settings.startIndex, options);
@@ -194,7 +197,8 @@ export class LogMonitor {
     for await (const step of follow(reader, this.#position, options)) {
       this.#judgeAll(step);
       this.#position = step.position;
-      if (this.#judge.isFull) await this.#raiseDue(settings.graceMs, options);
+      if (this.#judge.isFull) await this.#raiseDue(graceMs, options);
+      else if (this.#isListingDue()) await this.#raiseIfListed(graceMs, options);
       await this.#save();
     }
   }
@@ -228,9 +232,11 @@ export class LogMonitor {
   }
 
   async #raiseDue(graceMs: number, options: CallOptions): Promise<void> {
-    const beforeMs = this.#parts.clock.now().getTime() - graceMs;
+    const { clock } = this.#parts;
+    const beforeMs = clock.now().getTime() - graceMs;
     const suspects = new Set(this.#judge.due(beforeMs));
     if (suspects.size > 0) {
+      this.#listedAtMs = clock.now().getTime();
       // A record is written before its entry, so one that this list does not have was never written.
       await this.#parts.source.refresh(options);
       const condemned: readonly PendingEntry[] = this.#judge
@@ -240,37 +246,29 @@ export class LogMonitor {
     }
   }
 
-  /** Entries that the log took from us by its own word, and that were not among those read. */
-  async #raiseUnkept(options: CallOptions): Promise<void> {
+  /** Records that cannot be listed now are listed later: no reason to read no further. */
+  async #raiseIfListed(graceMs: number, options: CallOptions): Promise<void> {
+    try {
+      await this.#raiseDue(graceMs, options);
+    } catch (error) {
+      options.signal.throwIfAborted();
+      if (!isAppError(error)) throw error;
+      this.#parts.log.warn('records cannot be listed, alarms wait', describe(error));
+    }
+  }
+
+  /** Listing all records is not for every step of a long log. */
+  #isListingDue(): boolean {
+    const { clock, settings } = this.#parts;
+    return clock.now().getTime() - this.#listedAtMs >= settings.intervalMs;
+  }
+
+  async #raiseUnkept({ signal }: CallOptions): Promise<void> {
     const { clock, intents, reader, settings } = this.#parts;
     const end = this.#position === undefined ? 0 : indexAfter(this.#position);
     const nowMs = clock.now().getTime();
-    for (const promised of intents.unkept({ end, nowMs, patienceMs: settings.missingMs })) {
-      // What lies before the first index that was read is not for us; what was read before its record came is looked up.
-      const isKept = promised.logIndex < this.#since || (await this.#isKept(promised, end, options));
-      if (!isKept) this.#raise(missing(reader.url, promised, end));
-      intents.settle(promised);
-    }
-  }
-
-  async #isKept(promised: PromisedEntry, end: number, options: CallOptions): Promise<boolean> {
-    if (promised.logIndex >= end) return false;
-    const listed = await this.#findEntry(promised.logIndex, options);
-    if (listed === undefined) return false;
-    const entry = readEntry(listed);
-    return (
-      isAbout(promised, entry.payloadDigest) &&
-      entry.verifiers.some(({ fingerprint }) => promised.keyFingerprints.includes(fingerprint))
-    );
-  }
-
-  async #findEntry(logIndex: number, options: CallOptions): Promise<ListedEntry | undefined> {
-    try {
-      return (await this.#parts.reader.readEntries(logIndex, 1, options))[0];
-    } catch (error) {
-      if (isAppError(error) && error.code === 'ERR_LOG_ENTRY_MISSING') return undefined;
-      throw error;
-    }
+    const waiting = { since: this.#since, end, nowMs, patienceMs: settings.missingMs };
+    for await (const alarm of unkeptPromises({ reader, intents }, waiting, { signal })) this.#raise(alarm);
   }
 
   #raiseForFault(fault: AppError): void {
@@ -305,19 +303,8 @@ export function indexAfter({ firstIndex, range }: LogPosition): number {
   return firstIndex + Number(range.size);
 }
 
-function missing(
-  log: string,
-  { logIndex, payloadDigest, record, subject }: PromisedEntry,
-  end: number,
-): Alarm {
-  return {
-    kind: 'EntryMissing',
-    message:
-      logIndex < end
-        ? 'the log took an entry of ours, and something else stands in its place'
-        : 'the log took an entry of ours, which never appeared',
-    fields: { log, logIndex, payloadDigest, record, subject },
-  };
+function isOfCluster({ code }: AppError): boolean {
+  return code.startsWith('ERR_KUBE_');
 }
 
 function describe(fault: AppError): Record<string, string> {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { Agent } from 'undici';
 import type { Clock } from '../../../src/model/clock.ts';
+import { AppError } from '../../../src/model/errors.ts';
 import type { Log, LogFields } from '../../../src/model/log.ts';
 import { silentLog } from '../../../src/model/log.ts';
 import type { Digest } from '../../../src/model/digest.ts';
@@ -372,6 +373,70 @@ describe('LogMonitor', () => {
     await pass(opened);
     await pass(opened);
     expect(alarms()).to.deep.equal(['LogUnreachable']);
+  });
+
+  describe('with a log that takes more than a step to read', () => {
+    /** A reader of few entries at a time, told of each step. */
+    const slowReader = (onStep: () => void = () => undefined): RekorV1Reader => {
+      const reader = new RekorV1Reader({ url: log.url, dispatcher: agent, clock, keys: [log.key] });
+      return Object.assign(reader, {
+        entriesPerStep: 5,
+        readEntries: (...args: Parameters<RekorV1Reader['readEntries']>) => {
+          onStep();
+          return RekorV1Reader.prototype.readEntries.apply(reader, args);
+        },
+      });
+    };
+    let listed: number;
+    const source = {
+      ...noIntents,
+      refresh: () => {
+        listed += 1;
+        return Promise.resolve();
+      },
+    };
+    beforeEach(() => {
+      listed = 0;
+    });
+
+    it('raises an alarm for an entry before one that the log keeps back for good', async () => {
+      log.trees[0]!.bodies[3] = entryOf('dsse', newPayload(), ours);
+      log.hidden.add(7);
+      const opened = await open({ reader: slowReader() });
+      expect(await pass(opened)).to.equal('ERR_LOG_ENTRY_MISSING');
+      expect(alarms()).to.deep.equal(['EntryMissing']);
+      nowMs += graceMs;
+      await pass(opened);
+      await pass(opened);
+      await pass(await open({ reader: slowReader() }));
+      expect(alarms()).to.deep.equal(['EntryMissing', 'UnexplainedEntry']);
+      expect(raised[1]).to.include({ logIndex: 3 });
+    });
+
+    it('does not wait for the end of the log with an alarm, and lists records once in an interval', async () => {
+      for (const index of [1, 6, 10]) log.trees[0]!.bodies[index] = entryOf('dsse', newPayload(), ours);
+      const raisedBefore: number[] = [];
+      const reader = slowReader(() => raisedBefore.push(raised.length));
+      const { monitor } = await open({ reader, source });
+      expect(await monitor.pass({ signal, graceMs: 0 })).to.equal(undefined);
+      expect(raisedBefore.slice(0, 3)).to.deep.equal([0, 1, 1]);
+      expect(raised.map(({ logIndex }) => logIndex)).to.deep.equal([1, 6, 10]);
+      expect(listed).to.equal(2);
+    });
+
+    it('reads on while records cannot be listed, and raises no alarm before they can', async () => {
+      log.trees[0]!.bodies[1] = entryOf('dsse', newPayload(), ours);
+      const away = new AppError('ERR_KUBE_UNREACHABLE', 'away', { kind: 'passing' });
+      const opened = await open({
+        reader: slowReader(),
+        source: { refresh: () => (listed++ < 2 ? Promise.reject(away) : Promise.resolve()) },
+      });
+      expect((await opened.monitor.pass({ signal, graceMs: 0 }))?.code).to.equal('ERR_KUBE_UNREACHABLE');
+      expect(opened.monitor.entriesRead).to.equal(11);
+      expect([listed, raised.length]).to.deep.equal([2, 0]);
+      await opened.monitor.pass({ signal, graceMs: 0 });
+      expect(alarms()).to.deep.equal(['UnexplainedEntry']);
+    });
   });
 
   it('refuses a state that was spoilt, or is that of another log, with ERR_MONITOR_STATE', async () => {
