@@ -32,21 +32,32 @@ export interface StoredIntents {
   readonly promised: readonly PromisedEntry[];
 }
 
-const maxNoted = 50_000;
+// With 7 pairs for an image of usual layouts some 35,000 images; full, it takes about 50 MB for each log.
+const defaultMaxNoted = 250_000;
+const maxStored = 50_000;
 const maxPromised = 10_000;
 
 /**
  * What our controller meant to sign: pairs of payload and key, which it noted before it signed. Outlives the records
- * themselves, which are pruned, up to 50,000 pairs; the oldest are forgotten first.
+ * themselves, which are pruned, up to 250,000 pairs, of which the last 50,000 are stored; those that were noted first are
+ * forgotten first.
  */
 export class IntentMemory {
   readonly #logIds: ReadonlySet<string>;
   readonly #noted: Map<string, number | null>;
   readonly #promised: Map<number, PromisedEntry>;
+  readonly #maxNoted: number;
+  /** Pairs that are looked for, and whether a record named them since. */
+  #sought = new Map<string, boolean>();
 
   /** `logIds`: key ids of the log that is followed; what records say of other logs is left out. */
-  constructor(logIds: readonly string[], stored: StoredIntents = { noted: [], promised: [] }) {
+  constructor(
+    logIds: readonly string[],
+    stored: StoredIntents = { noted: [], promised: [] },
+    { maxNoted = defaultMaxNoted }: { readonly maxNoted?: number } = {},
+  ) {
     this.#logIds = new Set(logIds);
+    this.#maxNoted = maxNoted;
     this.#noted = new Map(stored.noted);
     this.#promised = new Map(stored.promised.map((promised) => [promised.logIndex, promised]));
   }
@@ -58,17 +69,31 @@ export class IntentMemory {
         const foundAt = this.#noted.get(key) ?? null;
         this.#noted.delete(key);
         this.#noted.set(key, foundAt);
+        if (this.#sought.has(key)) this.#sought.set(key, true);
       }
       this.#notePromises(artifact, `${record.namespace}/${record.uid}`);
     }
-    trim(this.#noted, maxNoted);
+    trim(this.#noted, this.#maxNoted);
     trim(this.#promised, maxPromised);
+  }
+
+  /**
+   * Keeps what records say of these entries from now on, however many others are noted after them: there may be more
+   * records than can be remembered. Until it is called again.
+   */
+  seek(entries: readonly Pick<ReadEntry, 'payloadDigest' | 'verifiers'>[]): void {
+    const keys = entries.flatMap(({ payloadDigest, verifiers }) =>
+      payloadDigest === undefined
+        ? []
+        : verifiers.map(({ fingerprint }) => keyOf(payloadDigest, fingerprint)),
+    );
+    this.#sought = new Map(keys.map((key) => [key, this.#isKnown(key)]));
   }
 
   /** True if that payload was meant to be signed with each of these keys. */
   explains({ payloadDigest }: Pick<ReadEntry, 'payloadDigest'>, fingerprints: readonly string[]): boolean {
     if (payloadDigest === undefined) return false;
-    return fingerprints.every((fingerprint) => this.#noted.has(keyOf(payloadDigest, fingerprint)));
+    return fingerprints.every((fingerprint) => this.#isKnown(keyOf(payloadDigest, fingerprint)));
   }
 
   /** Notes that the log holds an entry, if it is one that was meant. */
@@ -76,7 +101,7 @@ export class IntentMemory {
     if (payloadDigest === undefined) return;
     for (const { fingerprint } of verifiers) {
       const key = keyOf(payloadDigest, fingerprint);
-      if (!this.#noted.has(key)) continue;
+      if (!this.#isKnown(key)) continue;
       this.#noted.set(key, logIndex);
       const promised = this.#promised.get(logIndex);
       if (promised !== undefined && isAbout(promised, payloadDigest)) this.#promised.delete(logIndex);
@@ -102,8 +127,14 @@ export class IntentMemory {
     for (const key of keysOf(promised)) this.#noted.set(key, promised.logIndex);
   }
 
+  /** The last of it. */
   toStored(): StoredIntents {
-    return { noted: [...this.#noted], promised: [...this.#promised.values()] };
+    const tooMany = Math.max(0, this.#noted.size - maxStored);
+    return { noted: [...this.#noted.entries().drop(tooMany)], promised: [...this.#promised.values()] };
+  }
+
+  #isKnown(key: string): boolean {
+    return this.#noted.has(key) || this.#sought.get(key) === true;
   }
 
   #notePromises(artifact: RecordedArtifact, record: string): void {

@@ -232,13 +232,14 @@ export class LogMonitor {
   }
 
   async #raiseDue(graceMs: number, options: CallOptions): Promise<void> {
-    const { clock } = this.#parts;
+    const { clock, intents, source } = this.#parts;
     const beforeMs = clock.now().getTime() - graceMs;
     const suspects = new Set(this.#judge.due(beforeMs));
     if (suspects.size > 0) {
       this.#listedAtMs = clock.now().getTime();
+      intents.seek([...suspects]);
       // A record is written before its entry, so one that this list does not have was never written.
-      await this.#parts.source.refresh(options);
+      await source.refresh(options);
       const condemned: readonly PendingEntry[] = this.#judge
         .due(beforeMs)
         .filter((entry) => suspects.has(entry));

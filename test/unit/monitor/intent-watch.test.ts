@@ -62,6 +62,13 @@ describe('IntentWatch', () => {
     expect(warnings).to.deep.equal(['ERR_SIGNING_RECORD_INVALID']);
   });
 
+  it('stores the last of what it remembers', () => {
+    const noted = Array.from({ length: 50_003 }, (_, at) => [`key ${at}`, at] as const);
+    const stored = new IntentMemory([], { noted, promised: [] }).toStored();
+    expect(stored.noted).to.have.length(50_000);
+    expect(stored.noted[0]).to.deep.equal(['key 3', 3]);
+  });
+
   it('notes a record as it comes, and knows it when it was deleted at once', async () => {
     const [listed, added] = [newPayload(), newPayload()];
     const stop = new AbortController();

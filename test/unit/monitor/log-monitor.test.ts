@@ -179,6 +179,27 @@ describe('LogMonitor', () => {
     expect(alarms()).to.deep.equal(['UnexplainedEntry']);
   });
 
+  it('raises no alarm for an entry whose record is there, though there are more than it can remember', async () => {
+    const payload = newPayload();
+    log.add(entryOf('dsse', payload, ours), entryOf('dsse', newPayload(), ours));
+    const records = [payload, ...Array.from({ length: 10 }, newPayload)].map((digest) => recordOf(digest));
+    const intents = new IntentMemory([log.key.logId], undefined, { maxNoted: 3 });
+    const source = {
+      ...noIntents,
+      refresh: () => {
+        for (const record of records) intents.note(record);
+        return Promise.resolve();
+      },
+    };
+    await source.refresh();
+    const opened = await open({ intents, source });
+    await pass(opened);
+    nowMs += graceMs;
+    await pass(opened);
+    expect(raised.map(({ logIndex }) => logIndex)).to.deep.equal([12]);
+    expect(opened.monitor.standing.pending).to.equal(0);
+  });
+
   it('goes on after a restart where it stood, with what waits and what it knows of pruned records', async () => {
     const [known, unknown] = [newPayload(), newPayload()];
     const first = await open();
