@@ -3,7 +3,6 @@ import { eventReasons } from '../kube/events.ts';
 import type { EventNotice, EventRecorder } from '../kube/events.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
 import type { KubeObject } from '../kube/kube-object.ts';
-import { isRecord } from '../kube/kube-object.ts';
 import type { Clock } from '../model/clock.ts';
 import { AppError, isAppError, messageOf } from '../model/errors.ts';
 import type { Log } from '../model/log.ts';
@@ -13,7 +12,7 @@ import type { MonitorMetrics } from '../telemetry/monitor-metrics.ts';
 import { logKeysOf } from '../signing/trust-root.ts';
 import type { TrustRoot } from '../signing/trust-root.ts';
 import type { Alarm, AlarmKind } from './alarm.ts';
-import { AlarmBook, noAlarms } from './alarm-book.ts';
+import { AlarmBook } from './alarm-book.ts';
 import { AlarmReceiver } from './alarm-receiver.ts';
 import type { ReadSecret } from './alarm-receiver.ts';
 import { originByTrustRoot } from './certificate-origin.ts';
@@ -27,6 +26,8 @@ import { MonitorReport } from './monitor-report.ts';
 import type { MonitorFacts } from './monitor-status.ts';
 import { idsOfLog, openLogReader } from './open-log.ts';
 import { signersOfSpec } from './spec-signers.ts';
+import { statedProgressOf } from './stated-progress.ts';
+import type { StatedProgress } from './stated-progress.ts';
 import type { WatchedTrustRoot } from './watched-trust-root.ts';
 
 /** What a {@link MonitorRunner} is made of. */
@@ -142,7 +143,8 @@ export class MonitorRunner {
     const either = AbortSignal.any([signal, ending.signal]);
     const earlier = await store.load();
     this.#store = store;
-    this.#book = new AlarmBook(earlier?.alarms ?? noAlarms, { isDelivered: spec.webhook !== undefined });
+    const alarms = earlier?.alarms ?? this.#stated().alarms;
+    this.#book = new AlarmBook(alarms, { isDelivered: spec.webhook !== undefined });
     this.#monitor = undefined;
     this.#trusted = undefined;
     this.#trustRoot = this.#parts.openTrustRoot(spec.trustRootRef);
@@ -208,7 +210,7 @@ export class MonitorRunner {
       readonly earlier: MonitorState | undefined;
     },
   ): LogMonitor {
-    const { object, source, metrics, clock, log, dispatcherFor } = this.#parts;
+    const { source, metrics, clock, log, dispatcherFor } = this.#parts;
     const { url, apiVersion, startIndex } = spec.log;
     if (this.#store === undefined) throw noTrustRoot(this.#name);
     const reader = openLogReader(apiVersion === 2 ? 2 : 1, {
@@ -219,7 +221,7 @@ export class MonitorRunner {
       reader,
       settings: {
         // Without what was stored, what the status says leaves nothing out.
-        startIndex: statedIndex(object) ?? startIndex,
+        startIndex: this.#stated().nextIndex ?? startIndex,
         intervalMs: spec.interval ?? defaults.intervalMs,
         graceMs: spec.grace ?? defaults.graceMs,
         missingMs: spec.missingAfter ?? defaults.missingMs,
@@ -294,6 +296,12 @@ export class MonitorRunner {
     events.record({ about: object, type: 'Warning', reason: eventReasons.forgedCertificate, message });
   }
 
+  /** As the object is now: its status has moved on since this generation of it was begun. */
+  #stated(): StatedProgress {
+    const { find, object } = this.#parts;
+    return statedProgressOf(find() ?? object);
+  }
+
   /** Not a later generation, which its own runner will report on. */
   #findSame(): KubeObject | undefined {
     const { find, object } = this.#parts;
@@ -312,13 +320,6 @@ export class MonitorRunner {
       storeFault: this.#store?.fault,
     };
   }
-}
-
-/** The index up to which the status says that the log was read. */
-function statedIndex(object: KubeObject): number | undefined {
-  const status = isRecord(object['status']) ? object['status'] : {};
-  const { nextIndex } = status;
-  return Number.isSafeInteger(nextIndex) && Number(nextIndex) >= 0 ? Number(nextIndex) : undefined;
 }
 
 function toFault(error: unknown, name: string): AppError {
