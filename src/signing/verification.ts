@@ -14,6 +14,7 @@ import type { Evidence, EvidenceMaterial } from './evidence-material.ts';
 import type { LeafCertificate } from './leaf-certificate.ts';
 import { isIntotoV001, requireIntotoV001 } from './intoto-log-entry.ts';
 import { requireEntryOfSigner } from './log-entry-binding.ts';
+import { requireProvenEntry } from './proven-entry.ts';
 import { isSignatureValid } from './signature-algorithm.ts';
 import type { SignatureHash } from './signature-algorithm.ts';
 import { toEntity } from './signed-entity.ts';
@@ -52,6 +53,7 @@ export type ExpectedSigner =
 export interface VerifiedLogEntry {
   /** Lower-case hex. */
   readonly logId: string;
+  /** Verified, save for an entry of Rekor v1 without an inclusion promise: its proof does not cover the index. */
   readonly logIndex: number;
   /** When the log took it; absent where only an inclusion proof vouches for the entry (Rekor v2 gives no time). */
   readonly integratedAt?: Date;
@@ -237,7 +239,7 @@ function isoOf(time: Date): string {
 function runVerifier(
   material: EvidenceMaterial,
   { entries, times }: Witnesses,
-  { trustRoot, witness }: VerificationDemands,
+  { trustRoot, witness, at }: VerificationDemands,
   { publicKey }: SignatureKey,
 ): void {
   const readable = entries.filter((entry) => !isIntotoV001(entry));
@@ -251,6 +253,7 @@ function runVerifier(
     const timestamps = timestampsOf(entity.timestamps, entries.length > 0);
     verifier.verify({ ...entity, timestamps, tlogEntries: readable });
   });
+  for (const entry of entries) requireProvenEntry(entry, { witnessed: times, at }, trustRoot);
 }
 
 type Timestamps = ReturnType<typeof toEntity>['timestamps'];

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { exactly, matching } from '../../../../src/signing/certificate-identity.ts';
 import type { ExpectedSigner } from '../../../../src/signing/verification.ts';
-import { fixtureIdentity, jsonFixture } from './blob-fixtures.ts';
+import { byFixtureKey, fixtureIdentity, jsonFixture } from './blob-fixtures.ts';
 import type { BundleJson, RootJson } from './blob-fixtures.ts';
 import { OwnLog } from './own-log.ts';
 import { entryOf, proofOf } from './planted.ts';
@@ -90,6 +90,20 @@ function newSpki(): string {
 export function replaceKey(logs: RootJson['tlogs']): void {
   for (const log of logs) log.publicKey.rawBytes = newSpki();
 }
+
+/** Makes the keys of all logs valid for that time only. */
+export function logsValid(start: string, end?: string): (root: RootJson) => void {
+  return ({ tlogs }) => {
+    for (const { publicKey } of tlogs) publicKey.validFor = { start, ...(end === undefined ? {} : { end }) };
+  };
+}
+
+/** Signed with a key and logged, and nothing tells when. */
+export const proofAlone: Planted = {
+  from: 'p256.json',
+  signer: byFixtureKey('p256'),
+  bundle: (bundle) => delete entryOf(bundle).inclusionPromise,
+};
 
 /** The body of the first entry of a bundle. */
 export function bodyOf(bundle: BundleJson): string {

@@ -1,5 +1,15 @@
 import { byFixtureKey, fixtureIdentity } from './blob-fixtures.ts';
-import { another, another2, replaceKey, signedBy, versions, vouchedAt, withChain } from './mutations.ts';
+import {
+  another,
+  another2,
+  logsValid,
+  proofAlone,
+  replaceKey,
+  signedBy,
+  versions,
+  vouchedAt,
+  withChain,
+} from './mutations.ts';
 import type { Case } from './mutations.ts';
 import { entryOf, flipped } from './planted.ts';
 import type { Planted } from './planted.ts';
@@ -11,6 +21,11 @@ const rekor2 = 'rekor2.json';
 export const accepted: readonly (readonly [name: string, planted: Planted])[] = [
   ['v0.3 with Rekor v1', {}],
   ['v0.3 with Rekor v2 and a timestamp', { from: rekor2 }],
+  [
+    'Rekor v2 whose key was valid at the timestamp only',
+    { from: rekor2, root: logsValid('2026-11-23T00:11:00Z', '2026-11-23T00:12:00Z') },
+  ],
+  ['a proof alone of a log whose key is valid now', proofAlone],
   ['v0.3 of an attestation', { from: 'statement.json' }],
   ['v0.2', { bundle: (bundle) => (bundle.mediaType = versions.v02) }],
   [

@@ -5,6 +5,8 @@ import {
   another2,
   bodyOf,
   changeCheckpoint,
+  logsValid,
+  proofAlone,
   replaceKey,
   versions,
   vouchedBody,
@@ -56,6 +58,11 @@ export const wrongPromise: readonly Case[] = [
         replaceKey(root.tlogs);
       },
     },
+  ],
+  [
+    'a log whose key had ended',
+    'ERR_VERIFY_SET',
+    { root: logsValid('2019-01-01T00:00:00Z', '2020-01-01T00:00:00Z') },
   ],
   [
     'no promise in v0.1',
@@ -165,6 +172,26 @@ export const wrongProof: readonly Case[] = [
         changeCheckpoint(bundle, () => proofOf(jsonFixture(rekor2) as BundleJson).checkpoint?.envelope ?? '');
       },
     },
+  ],
+  [
+    'another index than the proof’s, Rekor v2',
+    'ERR_VERIFY_INCLUSION_PROOF',
+    { from: rekor2, bundle: (bundle) => (entryOf(bundle).logIndex = '4711') },
+  ],
+  [
+    'a log whose key had ended, Rekor v2',
+    'ERR_VERIFY_CHECKPOINT',
+    { from: rekor2, root: logsValid('2019-01-01T00:00:00Z', '2020-01-01T00:00:00Z') },
+  ],
+  [
+    'a log whose key was yet to come, Rekor v2',
+    'ERR_VERIFY_CHECKPOINT',
+    { from: rekor2, root: logsValid('2039-01-01T00:00:00Z') },
+  ],
+  [
+    'a log whose key had ended, a proof alone',
+    'ERR_VERIFY_CHECKPOINT',
+    { ...proofAlone, root: logsValid('2019-01-01T00:00:00Z', '2020-01-01T00:00:00Z') },
   ],
   [
     'a checkpoint that is no signed note',
