@@ -1,15 +1,18 @@
 import { Command, Option } from 'commander';
 import type { CommandContext } from './command-context.ts';
-import { AppError } from '../model/errors.ts';
+import { openPolicyEngine } from '../policy/evaluation/policy-engine.ts';
 import type { CheckResult, ImageJudgement } from '../policy/judgement.ts';
+import { systemClock } from '../telemetry/system-clock.ts';
 import { referencesOf } from './policy/file-references.ts';
 import { openImageStore, openJudging } from './policy/judging-session.ts';
 import { asPodImage } from './policy/test-images.ts';
+import { noneVerified, policiesUnmet } from './verify-attestation/attestation-faults.ts';
+import { compilePolicyFiles } from './verify-attestation/policy-files.ts';
+import { findUnmetPolicies } from './verify-attestation/statement-policies.ts';
 import { readEnvelopes } from './verify-attestation/verified-envelopes.ts';
 import { policyOfFlags } from './verify/flag-policy.ts';
 import { addSignerOptions } from './verify/signer-flags.ts';
 import type { SignerFlags } from './verify/signer-flags.ts';
-import { attestationsOf } from './verify-attestation/demanded-attestations.ts';
 import { addCosignFlags, verifyingRefusals } from './wiring/cosign-options.ts';
 import { addRegistryOptions, withRegistryFlags } from './wiring/registry-options.ts';
 import type { RegistryFlags } from './wiring/registry-options.ts';
@@ -31,7 +34,10 @@ export function verifyAttestationCommand(context: CommandContext): Command {
     )
     .argument('<image>', 'HOST/PATH:TAG or HOST/PATH@sha256:HEX')
     .option('--type <type>', 'slsaprovenance, cyclonedx, spdxjson, vuln ... or a URI', 'custom')
-    .option('--policy <file...>', 'CUE (.cue) or Rego (.rego) that each statement must satisfy')
+    .option(
+      '--policy <file...>',
+      'CUE (.cue) or Rego (.rego) that each verified statement of the type must satisfy',
+    )
     .option('--trusted-root <file>', 'trusted_root.json of the Sigstore instance in use')
     .option('--config <file>', 'file with a ChainwrightConfig object')
     .addOption(
@@ -48,7 +54,8 @@ export function verifyAttestationCommand(context: CommandContext): Command {
     .addHelpText(
       'after',
       `
-Prints each envelope that passed as one line of JSON. Exit code 1 if there is none, with every check on standard error.
+Prints each envelope that passed as one line of JSON. Exit code 1 if there is none, with every check on standard error; and
+if one statement does not meet one policy, with the rules that it breaks, whatever the others say.
 
 Examples:
   chainwright verify-attestation --type slsaprovenance --certificate-identity-regexp tekton-chains-controller \\
@@ -66,7 +73,9 @@ async function runVerifyAttestation(
   { environment, signal }: CommandContext,
 ): Promise<void> {
   await using closing = new AsyncDisposableStack();
-  const attestations = await attestationsOf(flags, { signal });
+  const engine = closing.use(openPolicyEngine({ clock: systemClock }));
+  const files = await compilePolicyFiles(flags.policy ?? [], { engine, signal });
+  const attestations = [{ name: 'attestation', predicateType: flags.type }];
   const policy = await policyOfFlags(flags, { environment, signal }, { attestations });
   const read = await readSettings({ configFile: flags.config, environment });
   const settings = withRegistryFlags(read.settings, image, flags);
@@ -82,26 +91,14 @@ async function runVerifyAttestation(
   const checks = attestationChecks(await judge(asPodImage(image)));
   const failed = checks.filter(({ outcome }) => outcome !== 'passed');
   if (checks.length === 0 || failed.length > 0) throw noneVerified(image, failed);
-  for (const line of await readEnvelopes(checks, await openImageStore(place), { signal }))
-    process.stdout.write(`${line}\n`);
+  const envelopes = await readEnvelopes(checks, await openImageStore(place), { signal });
+  const unmet = await findUnmetPolicies(envelopes, files, { signal });
+  if (unmet.length > 0) throw policiesUnmet(image, unmet);
+  for (const { line } of envelopes) process.stdout.write(`${line}\n`);
 }
 
 /** A strict policy asks for the image's signature besides; here the attestations alone are asked for, as by cosign. */
 function attestationChecks({ policies }: ImageJudgement): readonly CheckResult[] {
   const checks = policies.flatMap(({ authorities }) => authorities.flatMap((authority) => authority.checks));
   return checks.filter(({ check }) => check !== 'signature');
-}
-
-function noneVerified(image: string, failed: readonly CheckResult[]): AppError {
-  const lines = failed.flatMap(({ check, predicateType = '', outcome, reasons }) => [
-    `${check} (${predicateType}): ${outcome}`,
-    ...reasons.map(
-      ({ code, message, ref }) => `  ${code}: ${message}${ref === undefined ? '' : ` [${ref}]`}`,
-    ),
-  ]);
-  return new AppError('ERR_VERIFY_ATTESTATION', [`no attestation of ${image} passes`, ...lines].join('\n'), {
-    kind: 'permanent',
-    object: image,
-    remedy: 'Attest the image, or correct type, signer or policy.',
-  });
 }

@@ -128,6 +128,27 @@ describe('images signed with a key, beside the real cosign', function () {
     await passes(desk.ours('verify', ...signer, '-a', 'team=clay', theirs.ref));
   });
 
+  it('have attestations that must each meet a policy: a clean one excuses no other', async () => {
+    const { key, pub } = await writeKeys(generateKeyPairSync('ec', { namedCurve: 'P-256' }));
+    const image = await newImage();
+    const attest = async (critical: number): Promise<void> => {
+      const scan = { scanner: { uri: 'lab', result: { critical } } };
+      const predicate = await desk.write('scan.json', JSON.stringify(scan));
+      await passes(desk.ours('attest', '--key', key, '--type=vuln', '--predicate', predicate, image.ref));
+    };
+    const policy = await desk.write('none.cue', 'predicate: scanner: result: critical: 0\n');
+    const verify = ['verify-attestation', '--type=vuln', '--key', pub, '--policy', policy];
+    const root = `--trusted-root=${desk.stack.trustedRoot}`;
+    await attest(0);
+    await passes(desk.cosign(...verify, root, image.ref));
+    await passes(desk.ours(...verify, image.ref));
+    await attest(3);
+    expect((await desk.cosign(...verify, root, image.ref)).code).not.to.equal(0);
+    const refused = await desk.ours(...verify, image.ref);
+    expect(refused.code).to.equal(1);
+    expect(refused.stderr).to.include('ERR_VERIFY_ATTESTATION').and.to.include('none.cue');
+  });
+
   it('are attached in the one layout that --new-bundle-format asks for', async () => {
     const { key } = await writeKeys(generateKeyPairSync('ec', { namedCurve: 'P-256' }));
     for (const [given, layout] of [
