@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { alarmKinds } from '../monitor/alarm.ts';
 import { createMonitorMetrics } from '../telemetry/monitor-metrics.ts';
 import { systemClock } from '../telemetry/system-clock.ts';
 import type { CommandContext } from './command-context.ts';
@@ -73,7 +74,7 @@ async function runMonitor(flags: MonitorFlags, { environment, signal }: CommandC
   await using closing = new AsyncDisposableStack();
   const log = openProcessLog(settings, environment);
   closing.defer(() => log.close());
-  const metrics = createMonitorMetrics({ version: packageVersion() });
+  const metrics = createMonitorMetrics({ version: packageVersion(), alarms: alarmKinds });
   metrics.watchGelf(() => log.gelf());
   const common = { settings, environment, metrics, log, signal, closing, clock: systemClock };
   if (signers === undefined) await runClusterMonitor({ ...common, namespace: flags.namespace });

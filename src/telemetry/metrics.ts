@@ -6,8 +6,10 @@ import type { MetricsPage, OperationMetrics } from './operation-metrics.ts';
 import { settingsMetrics } from './settings-metrics.ts';
 import type { SettingsMetrics } from './settings-metrics.ts';
 
+const runOutcomes = ['signed', 'nothing-to-sign', 'skipped', 'retried', 'failed'] as const;
+
 /** How one pass over a run ended. */
-export type RunOutcome = 'signed' | 'nothing-to-sign' | 'skipped' | 'retried' | 'failed';
+export type RunOutcome = (typeof runOutcomes)[number];
 /** What takes time while a run is signed: `queue-wait` comes before a pass, `run` is one whole pass, `sbom` a part of `subject-check`. */
 export type Stage =
   | 'queue-wait'
@@ -66,6 +68,8 @@ function runMetrics(registry: Registry): Pick<Metrics, 'runReconciled' | 'runSig
   const runs = counter(registry, 'runs_reconciled_total', 'Passes over runs, by how they ended.', [
     'outcome',
   ]);
+  // Prometheus sees a first count as an increase only where there was a 0 before.
+  for (const outcome of runOutcomes) runs.inc({ outcome }, 0);
   const latency = new Histogram({
     name: 'chainwright_run_signing_latency_seconds',
     help: 'From the completion of a run to its being marked as signed.',

@@ -3,14 +3,18 @@ import type { Registry } from 'prom-client';
 import { openRegistry, operationMetrics, readGauge } from './operation-metrics.ts';
 import type { MetricsPage, OperationMetrics } from './operation-metrics.ts';
 
+const entryOutcomes = ['foreign', 'explained', 'pending', 'forged'] as const;
+
 /**
  * What became of an entry of the log: somebody else's, one of ours that a record explains, one that none explains yet, one with
  * a made-up certificate in our name.
  */
-export type EntryOutcome = 'foreign' | 'explained' | 'pending' | 'forged';
+export type EntryOutcome = (typeof entryOutcomes)[number];
+
+const deliveryOutcomes = ['delivered', 'failed', 'dropped'] as const;
 
 /** How a call of an alarm's receiver ended; `dropped`: it never will be called for that alarm. */
-export type DeliveryOutcome = 'delivered' | 'failed' | 'dropped';
+export type DeliveryOutcome = (typeof deliveryOutcomes)[number];
 
 /** What one log monitor reports; every label comes from a closed set. */
 export interface MonitorMetrics {
@@ -27,7 +31,10 @@ export interface MonitorMetrics {
 
 /** The metrics of all log monitors of a process. */
 export interface MonitorMetricsPage extends OperationMetrics, MetricsPage {
-  /** Those of one; `name` is that of its LogMonitor, or empty for the one that flags describe. */
+  /**
+   * Those of one; `name` is that of its LogMonitor, or empty for the one that flags describe. Its counters are there from
+   * now on, at 0, so that Prometheus sees the first alarm as an increase.
+   */
   of(name: string): MonitorMetrics;
   /** Drops those of a LogMonitor that is gone. */
   forget(name: string): void;
@@ -35,13 +42,19 @@ export interface MonitorMetricsPage extends OperationMetrics, MetricsPage {
   watchActive(read: () => boolean): void;
 }
 
-/** Metrics of log monitors on a registry of their own. All names are in docs/monitor.md. */
-export function createMonitorMetrics(options: { readonly version: string }): MonitorMetricsPage {
+/** Metrics of log monitors on a registry of their own; `alarms` are all kinds of alarms. All names are in docs/monitor.md. */
+export function createMonitorMetrics(options: {
+  readonly version: string;
+  readonly alarms: readonly string[];
+}): MonitorMetricsPage {
   const { registry, page } = openRegistry(options);
   const families = familiesOn(registry);
   return {
     ...operationMetrics(registry),
-    of: (name) => metricsOf(families, name),
+    of: (name) => {
+      startAtZero(families, name, options.alarms);
+      return metricsOf(families, name);
+    },
     forget: (name) => {
       for (const family of Object.values(families)) void dropSeries(family, name);
     },
@@ -77,6 +90,16 @@ function familiesOn(registry: Registry) {
     caughtUp: gauge('last_caught_up_timestamp_seconds', 'When the log was last read to its end.'),
     undelivered: gauge('undelivered_alarms', 'Alarms that the receiver does not have yet.'),
   };
+}
+
+function startAtZero(
+  { entries, alarms, calls }: Families,
+  logmonitor: string,
+  kinds: readonly string[],
+): void {
+  for (const outcome of entryOutcomes) entries.inc({ logmonitor, outcome }, 0);
+  for (const alarm of kinds) alarms.inc({ logmonitor, alarm }, 0);
+  for (const outcome of deliveryOutcomes) calls.inc({ logmonitor, outcome }, 0);
 }
 
 function metricsOf(families: Families, logmonitor: string): MonitorMetrics {

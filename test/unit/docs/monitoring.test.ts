@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parser } from '@prometheus-io/lezer-promql';
 import { expect } from 'chai';
 import { parse } from 'yaml';
+import { alarmKinds } from '../../../src/monitor/alarm.ts';
 import { createAdmissionMetrics } from '../../../src/telemetry/admission-metrics.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { createMonitorMetrics } from '../../../src/telemetry/monitor-metrics.ts';
@@ -52,13 +53,13 @@ const notDrawn: Readonly<Record<string, string>> = {
   chainwright_monitor_next_index: 'a number that only grows; how far the log goes beyond it is drawn',
 };
 
-/** The names of all series that our servers have, as `/metrics` shows them. */
-async function seriesInCode(): Promise<ReadonlySet<string>> {
+/** `/metrics` of controller, webhook and log monitor, right after they have started. */
+async function freshPages(): Promise<readonly string[]> {
   const options = { version: '0.0.0' };
   const [controller, webhook, monitor] = [
     createMetrics(options),
     createAdmissionMetrics(options),
-    createMonitorMetrics(options),
+    createMonitorMetrics({ ...options, alarms: alarmKinds }),
   ];
   for (const page of [controller, webhook, monitor]) {
     page.watchQueue(() => ({ waiting: 0, inWork: 0, oldestAgeSeconds: 0 }));
@@ -69,8 +70,13 @@ async function seriesInCode(): Promise<ReadonlySet<string>> {
   webhook.policiesInForce(() => 1);
   webhook.watchScan(() => undefined);
   monitor.watchActive(() => true);
-  const pages = await Promise.all([controller, webhook, monitor].map((page) => page.render()));
-  return new Set(pages.flatMap(seriesOn));
+  monitor.of('one');
+  return Promise.all([controller, webhook, monitor].map((page) => page.render()));
+}
+
+/** The names of all series that our servers have, as `/metrics` shows them. */
+async function seriesInCode(): Promise<ReadonlySet<string>> {
+  return new Set((await freshPages()).flatMap(seriesOn));
 }
 
 function seriesOn(page: string): readonly string[] {
@@ -111,6 +117,12 @@ function selectorsIn(expr: string): readonly Selector[] {
     },
   });
   return found;
+}
+
+/** Whether a page of metrics has the counter, with such labels, at 0. */
+function startsAtZero(counter: string, lines: readonly string[]): boolean {
+  const [, metric = '', labels = ''] = /^(\w+)(?:\{(.*)\})?$/.exec(counter) ?? [];
+  return lines.some((line) => line.startsWith(`${metric}{`) && line.includes(labels) && line.endsWith(' 0'));
 }
 
 function faultsIn(expr: string): number {
@@ -172,6 +184,51 @@ describe('alert rules and dashboard', () => {
           .map((word) => `${metric}: ${word}`);
       });
     expect(unknown).to.deep.equal([]);
+  });
+
+  it('see a first count: of series that are there at 0 from the start, or by those that are new', async () => {
+    const lines = (await freshPages()).join('\n').split('\n');
+    const counts = alerts.flatMap(({ alert, expr }) => {
+      const counter = /^increase\((.+)\[\w+\]\) > 0/.exec(expr)?.[1];
+      return counter === undefined ? [] : [{ alert, counter, expr }];
+    });
+    expect(counts).to.have.lengthOf(4);
+    for (const { alert, counter, expr } of counts) {
+      const isSeenAnew = expr.endsWith(` or (${counter} unless ${counter} offset 1h) > 0`);
+      expect(isSeenAnew || startsAtZero(counter, lines), alert).to.equal(true);
+    }
+    expect(startsAtZero('chainwright_monitor_alarms_total', lines)).to.equal(true);
+    for (const kind of alarmKinds) {
+      expect(lines).to.include(`chainwright_monitor_alarms_total{logmonitor="one",alarm="${kind}"} 0`);
+    }
+  });
+
+  it('compare with nothing only what is there from the start', async () => {
+    const lines = (await freshPages()).join('\n').split('\n');
+    const still = alerts.flatMap(({ expr }) => /sum\(rate\((\S+)\[\w+\]\)\) == 0/.exec(expr)?.[1] ?? []);
+    expect(still).to.deep.equal(['chainwright_runs_reconciled_total{outcome="signed"}']);
+    for (const counter of still) expect(startsAtZero(counter, lines), counter).to.equal(true);
+  });
+
+  it('miss a server by a series that it alone has, from its start', async () => {
+    const pages = await freshPages();
+    const missed = alerts.flatMap(({ expr }) => /^absent\((\w+)/.exec(expr)?.[1] ?? []);
+    expect(missed).to.have.lengthOf(3);
+    const servers = missed.map((metric) =>
+      pages.flatMap((page, index) => (new RegExp(`^${metric}[{ ]`, 'm').test(page) ? [index] : [])),
+    );
+    expect(servers).to.deep.equal([[0], [1], [2]]);
+  });
+
+  it('tell servers apart where more than one has the series', async () => {
+    const pages = await freshPages();
+    const isShared = (metric: string): boolean =>
+      pages.filter((page) => seriesOn(page).includes(metric)).length > 1;
+    const mixed = alerts
+      .filter(({ expr }) => /\b(?:sum|max|min|count)\b/.test(expr) && !/by \((?:\w+, )*job\b/.test(expr))
+      .filter(({ expr }) => selectorsIn(expr).some(({ metric }) => isShared(metric)));
+    expect(mixed.map(({ alert }) => alert)).to.deep.equal([]);
+    expect(isShared('chainwright_settings_in_force')).to.equal(true);
   });
 
   it('have a severity, a summary, and a remedy in docs/observability.md for each alert', () => {

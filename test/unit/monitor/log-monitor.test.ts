@@ -85,7 +85,7 @@ describe('LogMonitor', () => {
         missingMs: 60_000,
         unreachableMs: 600_000,
       },
-      metrics: createMonitorMetrics({ version: '0' }).of(''),
+      metrics: createMonitorMetrics({ version: '0', alarms: [] }).of(''),
       ...parts,
     });
     return { monitor, intents };

@@ -48,7 +48,7 @@ describe('MonitorRunner, while the API server gives no state', () => {
         throw away;
       },
       events: { record: () => undefined },
-      metrics: createMonitorMetrics({ version: '1' }).of('one'),
+      metrics: createMonitorMetrics({ version: '1', alarms: [] }).of('one'),
     });
     return runner.run({ signal: stop.signal });
   };
@@ -127,7 +127,7 @@ describe('MonitorRunner, when what was stored is lost', () => {
           if (notice.reason === eventReasons.unexplainedEntry) told.resolve(notice);
         },
       },
-      metrics: createMonitorMetrics({ version: '1' }).of('one'),
+      metrics: createMonitorMetrics({ version: '1', alarms: [] }).of('one'),
       log: silent,
     });
     const running = runner.run({ signal: stop.signal });

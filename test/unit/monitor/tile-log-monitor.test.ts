@@ -63,7 +63,7 @@ describe('LogMonitor over a log of tiles', () => {
         missingMs: 60_000,
         unreachableMs: 600_000,
       },
-      metrics: createMonitorMetrics({ version: '0' }).of(''),
+      metrics: createMonitorMetrics({ version: '0', alarms: [] }).of(''),
     });
     return { monitor, intents, pass: async () => (await monitor.pass({ signal, graceMs: 0 }))?.code };
   };

@@ -22,6 +22,7 @@ describe('the settings of the webhook', () => {
   let clock: VirtualClock;
   let closing: AsyncDisposableStack;
   let used: Settings[];
+  let metrics: ReturnType<typeof createAdmissionMetrics>;
   let fault: AppError | undefined;
 
   beforeEach(() => {
@@ -29,6 +30,7 @@ describe('the settings of the webhook', () => {
     clock = new VirtualClock();
     closing = new AsyncDisposableStack();
     [used, fault] = [[], undefined];
+    metrics = createAdmissionMetrics({ version: '0' });
   });
   afterEach(() => closing.disposeAsync());
 
@@ -42,7 +44,7 @@ describe('the settings of the webhook', () => {
       namespace: 'tekton-chains',
       client: cluster,
       events: { record: () => undefined },
-      metrics: createAdmissionMetrics({ version: '0' }),
+      metrics,
       clock,
       log: { ...silentLog, setLevel: () => undefined },
       use: (settings) => {
@@ -103,6 +105,10 @@ describe('the settings of the webhook', () => {
     await clock.advance(60_000);
     expect((await opening)?.current.webhook.resolveTags).to.equal(false);
     await clock.advance(60_000);
+    expect((await metrics.render()).split('\n')).to.include.members([
+      'chainwright_settings_in_force 1',
+      'chainwright_settings_broken 0',
+    ]);
     expect(used).to.have.length(2);
   });
 });
