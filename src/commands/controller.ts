@@ -89,6 +89,7 @@ async function runController(flags: ControllerFlags, { environment, signal }: Co
   closing.defer(() => log.close());
   const metrics = createMetrics({ version: packageVersion() });
   metrics.watchGelf(() => log.gelf());
+  metrics.watchInformers(() => client.informers.sightings());
   const events = new EventRecorder({ client, clock, log });
   closing.defer(() => events.close({ deadlineMs: 2000 }));
   const account = { namespace: flags.namespace, name: flags.serviceAccount };

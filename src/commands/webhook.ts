@@ -86,6 +86,7 @@ async function runWebhook(flags: WebhookFlags, { environment, signal }: CommandC
   const client = closing.use(new KubeClient({ access, clock }));
   const metrics = createAdmissionMetrics({ version: packageVersion() });
   metrics.watchGelf(() => log.gelf());
+  metrics.watchInformers(() => client.informers.sightings());
   const events = new EventRecorder({ client, clock, log, component: 'chainwright-webhook' });
   closing.defer(() => events.close({ deadlineMs: eventsMs }));
   const { namespace, config: configFile } = flags;

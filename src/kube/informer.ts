@@ -12,7 +12,8 @@ import type { ResourceType } from './resource-type.ts';
 
 /** What to watch, and with what. */
 export interface InformerOptions<T extends KubeObject> {
-  readonly client: Pick<KubeClient, 'listPages' | 'watch'>;
+  /** With a roll of informers this one is on it while it runs. */
+  readonly client: Pick<KubeClient, 'listPages' | 'watch'> & Partial<Pick<KubeClient, 'informers'>>;
   readonly type: ResourceType;
   /** Namespaces to watch, one list and watch each; empty: all, by one. */
   readonly namespaces: readonly string[];
@@ -86,6 +87,12 @@ export class Informer<T extends KubeObject> {
 
   /** Mirrors until `signal` aborts, then resolves. */
   async run({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    const { client, clock, type } = this.#options;
+    const beganMs = clock.now().getTime();
+    using _ = client.informers?.enter({
+      resource: type.plural,
+      heardAtMs: () => Math.min(...this.#scopes.map(({ heardAtMs = beganMs }) => heardAtMs)),
+    });
     await Promise.all(this.#scopes.map((scope) => this.#reflectorOf(scope).run({ signal })));
   }
 
@@ -140,6 +147,7 @@ export class Informer<T extends KubeObject> {
         listEnded: () => {
           scope.store.endList();
           scope.isListed = true;
+          client.informers?.countList(type.plural);
           if (this.#scopes.every((other) => other.isListed)) this.#synced.resolve(undefined);
         },
         changed: (kind, object) => {

@@ -4,6 +4,7 @@ import { deadlines, limits } from '../model/limits.ts';
 import { parseJson } from './json-stream.ts';
 import { withDeadline } from './deadline.ts';
 import { kubeBounds } from './kube-bounds.ts';
+import { InformerRoll } from './informer-roll.ts';
 import { fromKubeFault } from './kube-fault.ts';
 import { isRecord, parseKubeObject } from './kube-object.ts';
 import type { KubeObject, KubeObjectDraft } from './kube-object.ts';
@@ -71,6 +72,8 @@ export interface ListPage {
  * lists them; a refused call is not repeated here, except once after a 401 with renewed credentials.
  */
 export class KubeClient implements AsyncDisposable {
+  /** The informers that run on this client. */
+  readonly informers = new InformerRoll();
   readonly #transport: KubeTransport;
 
   constructor(options: KubeTransportOptions) {

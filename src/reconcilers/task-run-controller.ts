@@ -200,7 +200,6 @@ export class TaskRunController implements RecordCatalogue {
   }
 
   #noticeRun(change: StoreChange<WatchedRun>): void {
-    this.#parts.metrics.informerSynced('taskruns', this.#parts.clock.now());
     const { namespace = '', uid = '' } = change.object.metadata;
     if (change.kind !== 'deleted') {
       this.#runUids.add(uid);

@@ -2,20 +2,14 @@ import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 import type { FaultKind } from '../model/errors.ts';
 import type { GelfCounts } from './gelf-counts.ts';
 
-/** The kinds of objects that are watched. */
-export type WatchedResource =
-  | 'taskruns'
-  | 'pipelineruns'
-  | 'chainwrightconfigs'
-  | 'signingpolicies'
-  | 'configmaps'
-  | 'secrets'
-  | 'clusterimagepolicies'
-  | 'trustroots'
-  | 'logmonitors'
-  | 'signingrecords'
-  | 'mutatingwebhookconfigurations'
-  | 'validatingwebhookconfigurations';
+/** The informers of one resource at one instant. */
+export interface InformerState {
+  readonly resource: string;
+  /** When the API server was last heard of, by the one that heard of it least recently. */
+  readonly heardAt: Date;
+  /** Complete lists so far. */
+  readonly lists: number;
+}
 
 /** State of the work queue at one instant. */
 export interface QueueState {
@@ -29,8 +23,8 @@ export interface QueueState {
 export interface OperationMetrics {
   faultOccurred(code: string, kind: FaultKind): void;
   keyRetried(): void;
-  informerSynced(resource: WatchedResource, at: Date): void;
-  informerRelisted(resource: WatchedResource): void;
+  /** `read` is called at each scrape. */
+  watchInformers(read: () => readonly InformerState[]): void;
   /** `read` is called at each scrape. */
   watchQueue(read: () => QueueState): void;
   /** `read` is called at each scrape. */
@@ -141,25 +135,29 @@ function queueMetrics(registry: Registry): Pick<OperationMetrics, 'keyRetried' |
   };
 }
 
-function informerMetrics(registry: Registry): Pick<OperationMetrics, 'informerSynced' | 'informerRelisted'> {
-  const lastSync = new Gauge({
-    name: 'chainwright_informer_last_sync_timestamp_seconds',
-    help: 'When the API server was last heard of, by resource.',
-    labelNames: ['resource'],
-    registers: [registry],
-  });
-  const relists = counter(
-    registry,
-    'informer_relists_total',
-    'Complete lists, by resource; the first one counts.',
-    ['resource'],
-  );
+function informerMetrics(registry: Registry): Pick<OperationMetrics, 'watchInformers'> {
   return {
-    informerSynced: (resource, at) => {
-      lastSync.set({ resource }, at.getTime() / 1000);
-    },
-    informerRelisted: (resource) => {
-      relists.inc({ resource });
+    watchInformers: (read) => {
+      new Gauge({
+        name: 'chainwright_informer_last_sync_timestamp_seconds',
+        help: 'When the API server was last heard of, by resource.',
+        labelNames: ['resource'],
+        registers: [registry],
+        collect() {
+          this.reset();
+          for (const { resource, heardAt } of read()) this.set({ resource }, heardAt.getTime() / 1000);
+        },
+      });
+      new Counter({
+        name: 'chainwright_informer_relists_total',
+        help: 'Complete lists, by resource; the first one counts.',
+        labelNames: ['resource'],
+        registers: [registry],
+        collect() {
+          this.reset();
+          for (const { resource, lists } of read()) this.inc({ resource }, lists);
+        },
+      });
     },
   };
 }

@@ -170,4 +170,11 @@ describe('a namespace that enforces the runbook’s policy', function () {
     );
     expect(metrics).to.include('chainwright_admission_');
   });
+
+  it('tells when it last heard of what it watches', async () => {
+    const metrics = await scene.webhook.metrics();
+    for (const resource of ['clusterimagepolicies', 'trustroots', 'secrets', 'configmaps']) {
+      expect(metrics).to.include(`chainwright_informer_last_sync_timestamp_seconds{resource="${resource}"} `);
+    }
+  });
 });

@@ -120,6 +120,9 @@ describe('settings of a cluster, followed by the controller', function () {
     expect(page)
       .to.include('chainwright_settings_broken 1')
       .and.to.include('chainwright_settings_in_force 1');
+    for (const resource of ['taskruns', 'signingrecords', 'chainwrightconfigs', 'signingpolicies']) {
+      expect(page).to.include(`chainwright_informer_last_sync_timestamp_seconds{resource="${resource}"} `);
+    }
     const image = await signOne();
     expect(await builderOf(image)).to.equal('https://tekton.golems.internal/chains/changed');
     await waitFor(async () => ((await reasonsOf('default')).includes('SettingsBroken') ? true : undefined), {

@@ -64,6 +64,7 @@ export async function runClusterMonitor(wiring: ClusterMonitorWiring): Promise<v
     onLost: () => fleet.rest(),
   });
   metrics.watchActive(() => fleet.isActive);
+  metrics.watchInformers(() => client.informers.sightings());
   closing.use(
     await startHealthServer({
       address: settings.telemetry.metricsAddress,

@@ -145,8 +145,9 @@ async function createMonitor(
 }
 
 async function openIntents(wiring: MonitorWiring, memory: IntentMemory): Promise<IntentSource> {
-  const { environment, clock, log, signal, closing } = wiring;
+  const { environment, metrics, clock, log, signal, closing } = wiring;
   const access = await openCluster(environment, clock, { signal });
   const client = closing.use(new KubeClient({ access, clock }));
+  metrics.watchInformers(() => client.informers.sightings());
   return new IntentWatch({ client, memory, clock, log });
 }

@@ -64,6 +64,7 @@ async function freshPages(): Promise<readonly string[]> {
   for (const page of [controller, webhook, monitor]) {
     page.watchQueue(() => ({ waiting: 0, inWork: 0, oldestAgeSeconds: 0 }));
     page.watchGelf(() => ({ sent: 0, dropped: 0, waiting: 0 }));
+    page.watchInformers(() => []);
   }
   controller.watchShares(() => ({ held: 8, replicas: 1 }));
   controller.watchBacklog(() => ({ runs: 0, oldestAgeSeconds: 0 }));

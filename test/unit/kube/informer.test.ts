@@ -172,6 +172,26 @@ describe('Informer', () => {
     expect(server.countOf('list')).to.equal(1);
   });
 
+  it('is on the roll of its client while it runs: heard of by a bookmark alone, its lists counted', async () => {
+    const { informers } = client;
+    const startedMs = Date.now();
+    await startWatching();
+    const [first] = informers.sightings();
+    expect(first).to.include({ resource: 'taskruns', lists: 1 });
+    expect(first?.heardAt.getTime()).to.be.at.least(startedMs);
+    await until(() => Date.now() > (first?.heardAt.getTime() ?? 0), 'a later time');
+    server.bookmark();
+    const heardMs = (): number => informers.sightings()[0]?.heardAt.getTime() ?? 0;
+    await until(() => heardMs() > (first?.heardAt.getTime() ?? 0), 'the bookmark');
+    server.cutConnections();
+    server.put('a');
+    server.compact();
+    await until(() => informers.sightings()[0]?.lists === 2, 'another list');
+    stop.abort();
+    await running;
+    expect(informers.sightings()).to.deep.equal([]);
+  });
+
   it('waits as long as Retry-After says', async () => {
     server.override('list', (_request, response) => {
       sendStatus(response, 429, 'TooManyRequests', { 'retry-after': '7' });

@@ -23,8 +23,6 @@ describe('telemetry: metrics', () => {
     metrics.keyRetried();
     metrics.runSigned(0.3);
     metrics.stageTook('push', 0.02);
-    metrics.informerSynced('taskruns', new Date(1_700_000_000_500));
-    metrics.informerRelisted('taskruns');
     expect(await linesOf(metrics)).to.include.members([
       'chainwright_build_info{version="1.2.3"} 1',
       'chainwright_runs_reconciled_total{outcome="signed"} 2',
@@ -35,8 +33,6 @@ describe('telemetry: metrics', () => {
       'chainwright_queue_retries_total 1',
       'chainwright_run_signing_latency_seconds_sum 0.3',
       'chainwright_stage_duration_seconds_count{stage="push"} 1',
-      'chainwright_informer_last_sync_timestamp_seconds{resource="taskruns"} 1700000000.5',
-      'chainwright_informer_relists_total{resource="taskruns"} 1',
     ]);
   });
 
@@ -57,6 +53,20 @@ describe('telemetry: metrics', () => {
       'chainwright_queue_depth 7',
       'chainwright_queue_in_work 2',
       'chainwright_queue_oldest_age_seconds 3.5',
+    ]);
+  });
+
+  it('reads the informers at each scrape, and drops what is watched no more', async () => {
+    const metrics = createMetrics({ version: '0' });
+    const heardAt = new Date(1_700_000_000_500);
+    let states = ['taskruns', 'signingrecords'].map((resource) => ({ resource, heardAt, lists: 2 }));
+    metrics.watchInformers(() => states);
+    await metrics.render();
+    states = [{ resource: 'taskruns', heardAt: new Date(1_700_000_060_500), lists: 3 }];
+    const lines = await linesOf(metrics);
+    expect(lines.filter((line) => line.startsWith('chainwright_informer_'))).to.deep.equal([
+      'chainwright_informer_last_sync_timestamp_seconds{resource="taskruns"} 1700000060.5',
+      'chainwright_informer_relists_total{resource="taskruns"} 3',
     ]);
   });
 
@@ -108,6 +118,7 @@ describe('telemetry: metrics', () => {
     for (const page of pages) {
       page.watchQueue(() => ({ waiting: 0, inWork: 0, oldestAgeSeconds: 0 }));
       page.watchGelf(() => ({ sent: 0, dropped: 0, waiting: 0 }));
+      page.watchInformers(() => []);
       if ('policiesInForce' in page) page.policiesInForce(() => 0);
       if ('watchShares' in page) {
         page.watchShares(() => ({ held: 8, replicas: 1 }));
