@@ -3,7 +3,7 @@ import { formatRepository } from '../model/image-reference.ts';
 import type { ImageReference, PinnedImage } from '../model/image-reference.ts';
 import type { ExceptionRegister } from '../policy/exception-register.ts';
 import { excuse } from '../policy/excused-judgement.ts';
-import { judgeImage } from '../policy/image-judge.ts';
+import { judgeImage, looksAtObject } from '../policy/image-judge.ts';
 import type { JudgedImage, JudgeParts } from '../policy/image-judge.ts';
 import type { ImageJudgement } from '../policy/judgement.ts';
 import type { LogSearch } from '../policy/log-search.ts';
@@ -13,6 +13,8 @@ import { withSignal } from '../registry/shared-wait.ts';
 import { CertificateMemory } from '../signing/certificate-memory.ts';
 import { busyFault, toFault } from './admission-fault.ts';
 import { admissionLimits, admissionTimes } from './admission-limits.ts';
+import { BackgroundTurns } from './background-turns.ts';
+import type { BackgroundPace } from './background-turns.ts';
 import { accountKey } from './image-stores.ts';
 import type { ImageStores, WorkloadAccount } from './image-stores.ts';
 import { readImageText } from './image-text.ts';
@@ -21,7 +23,7 @@ import type { ImageVerdict, PlacedImage } from './image-verdict.ts';
 import type { MediaTypes } from './media-types.ts';
 import { PolicyScopes } from './policy-scopes.ts';
 import type { TagResolver } from './tag-resolver.ts';
-import type { VerdictCache } from './verdict-cache.ts';
+import type { VerdictCache, VerdictKey } from './verdict-cache.ts';
 
 /** What judging at the door is made of. */
 export interface ImageJudgingParts {
@@ -48,23 +50,17 @@ export interface JudgingCase extends Pick<JudgedImage, 'workload' | 'object'> {
   readonly signal: AbortSignal;
 }
 
-/** How judging behaves for whom nobody waits. */
-export interface BackgroundPace {
-  /** How old a result may be, in milliseconds. */
-  readonly maxAgeMs: number;
-  /** Resolves once evidence may be asked for. */
-  readonly turn: (signal: AbortSignal) => Promise<void>;
-}
-
 /** Judges images for the webhook: remembers results, outlives impatient callers, and turns faults into verdicts. */
 export class ImageJudging {
   readonly #parts: ImageJudgingParts;
   readonly #certificates = new CertificateMemory();
   readonly #scopes = new PolicyScopes();
+  readonly #turns: BackgroundTurns;
   #underWay = 0;
 
   constructor(parts: ImageJudgingParts) {
     this.#parts = parts;
+    this.#turns = new BackgroundTurns(parts.verdicts);
   }
 
   /** The verdict on one image; never throws. */
@@ -89,6 +85,7 @@ export class ImageJudging {
 
   async #judgePinned(placed: PlacedImage, pinned: PinnedImage, asked: JudgingCase): Promise<ImageVerdict> {
     asked.signal.throwIfAborted();
+    await this.#awaitTurns(pinned, asked);
     return judgedVerdict(placed, await withSignal(this.#work(placed, pinned, asked), asked.signal));
   }
 
@@ -115,6 +112,22 @@ export class ImageJudging {
     return verdict.outcome === 'denied' ? verdict : { ...verdict, advice: adviceOn(placed) };
   }
 
+  /** In the background evidence has its pace: what waits for it uses up no time for judging, and no place. */
+  async #awaitTurns(pinned: PinnedImage, asked: JudgingCase): Promise<void> {
+    const { background, inForce, workload, signal } = asked;
+    if (background === undefined) return;
+    const image = nameOf(pinned);
+    const about = this.#scopes
+      .about(image, inForce)
+      .filter(({ compiled }) => isInScope(compiled, image, workload));
+    const remembered = about.filter(({ compiled }) => !looksAtObject(compiled));
+    const wanted = {
+      remembered: remembered.map((policy) => keyOf(image, policy, asked)),
+      others: about.length - remembered.length,
+    };
+    await this.#turns.take(wanted, background, signal);
+  }
+
   /** Goes on until it is done or its own time is up, whoever has stopped waiting. */
   async #work(placed: PlacedImage, pinned: PinnedImage, asked: JudgingCase): Promise<ImageJudgement> {
     if (this.#underWay >= admissionLimits.judgements) throw busyFault('too many images are being judged');
@@ -126,7 +139,7 @@ export class ImageJudging {
     try {
       const { workload, object, inForce } = asked;
       const image = { image: placed.image, pinned, workload, object };
-      const name = `${formatRepository(pinned.repository)}@${pinned.digest}`;
+      const name = nameOf(pinned);
       const policies = this.#scopes.about(name, inForce);
       const compiled = policies.map((policy) => policy.compiled);
       const judgement = await judgeImage(
@@ -146,10 +159,11 @@ export class ImageJudging {
   #judgeParts(
     image: string,
     policies: readonly RegisteredPolicy[],
-    { account, inForce, background }: JudgingCase,
+    asked: JudgingCase,
     signal: AbortSignal,
   ): JudgeParts {
     const { stores, verdicts, mediaTypes, searchLog, clock } = this.#parts;
+    const { account, inForce, background } = asked;
     const { namespace } = account;
     const store = stores.forWorkload(account);
     const versions = new Map(policies.map(({ compiled, version }) => [compiled, version]));
@@ -163,14 +177,9 @@ export class ImageJudging {
       signal,
       storeFor: (pullSecrets) => stores.forSecrets(namespace, pullSecrets, { signal }),
       mediaTypeOf: (wanted) => mediaTypes.find(wanted, store, signal),
-      recall: async (policy, judge) => {
-        const version = versions.get(policy) ?? '';
-        const key = { image, policy, version, namespace, account: accountKey(account) };
-        // Whoever joins the work must not have to wait for a turn that is not theirs.
-        if (background !== undefined && verdicts.find(key, background.maxAgeMs) === undefined) {
-          await background.turn(signal);
-        }
-        return verdicts.recall(key, judge, background?.maxAgeMs);
+      recall: (policy, judge) => {
+        const registered = { compiled: policy, version: versions.get(policy) ?? '' };
+        return verdicts.recall(keyOf(image, registered, asked), judge, background?.maxAgeMs);
       },
     };
   }
@@ -185,6 +194,18 @@ export class ImageJudging {
     if (code !== 'ERR_REGISTRY_DENIED') return [];
     return this.#parts.stores.problemsOf(account, { signal }).catch(() => []);
   }
+}
+
+function nameOf({ repository, digest }: PinnedImage): string {
+  return `${formatRepository(repository)}@${digest}`;
+}
+
+function keyOf(
+  image: string,
+  { compiled, version }: RegisteredPolicy,
+  { account }: Pick<JudgingCase, 'account'>,
+): VerdictKey {
+  return { image, policy: compiled, version, namespace: account.namespace, account: accountKey(account) };
 }
 
 function unparsable(placed: PlacedImage): ImageVerdict {

@@ -61,7 +61,7 @@ export class VerdictCache {
     judge: () => Promise<PolicyResult>,
     maxAgeMs?: number,
   ): Promise<PolicyResult> {
-    const known = this.find(key, maxAgeMs);
+    const known = this.#find(key, maxAgeMs);
     const { metrics } = this.#options;
     if (known !== undefined) {
       metrics.cacheAsked('verdict', 'hit');
@@ -73,8 +73,13 @@ export class VerdictCache {
     return inWork ?? this.#workOut(key, keys, judge);
   }
 
+  /** True if a result is known and not too old, or being worked out. */
+  has(key: VerdictKey, maxAgeMs?: number): boolean {
+    return this.#inWork.has(keysOf(key).own) || this.#find(key, maxAgeMs) !== undefined;
+  }
+
   /** The result that is known and not too old. */
-  find(key: VerdictKey, maxAgeMs?: number): PolicyResult | undefined {
+  #find(key: VerdictKey, maxAgeMs?: number): PolicyResult | undefined {
     const { shared, own } = keysOf(key);
     const nowMs = this.#options.clock.now().getTime();
     const usable = [shared, own]

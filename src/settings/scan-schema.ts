@@ -30,7 +30,7 @@ export const scanSchema = z
       .max(1000)
       .default(5)
       .describe(
-        'Images whose evidence one replica fetches in a second at most, one image counted once for each policy; what is known already does not count.',
+        'Images whose evidence one replica fetches in a second at most, one image counted once for each policy, or Pod if it looks at those; what is known does not count.',
       ),
     maxPods: z
       .int()

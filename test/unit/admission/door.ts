@@ -54,6 +54,7 @@ export interface DoorOptions {
 export interface Door {
   readonly validate: (request: AdmissionRequest, signal?: AbortSignal) => Promise<AdmissionAnswer>;
   readonly mutate: (request: AdmissionRequest, signal?: AbortSignal) => Promise<AdmissionAnswer>;
+  readonly judging: ImageJudging;
   readonly register: PolicyRegister;
   readonly exceptions: ExceptionRegister;
   /** Policies that an exception let an image off. */
@@ -99,7 +100,7 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
   const pinning = { register, stores, tags, resolveTags, log };
   return {
     ...seen,
-    ...{ register, exceptions, excepted, clock, decisions },
+    ...{ judging, register, exceptions, excepted, clock, decisions },
     validate: (request, signal = soon()) => validateWorkload(request, validation, { signal }),
     mutate: (request, signal = soon()) => pinTags(request, pinning, { signal }),
   };

@@ -186,7 +186,7 @@ describe('the memory of verdicts', () => {
     await clock.advance(30_000);
     await kept.recall(key, judge, 1_800_000);
     expect(judged, 'older than the door takes').to.equal(1);
-    expect(kept.find(key)).to.equal(undefined);
+    expect(kept.has(key)).to.equal(false);
     await kept.recall(key, judge);
     expect(judged).to.equal(2);
     await clock.advance(1_800_000);

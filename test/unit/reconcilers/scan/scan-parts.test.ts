@@ -37,6 +37,20 @@ describe('the pace of the scan', () => {
     await clock.advance(1500);
     expect(turns).to.equal(25);
   });
+
+  it('who stops waiting gives its turn to the next', async () => {
+    const clock = new VirtualClock();
+    const pace = new ScanPace(1, clock);
+    const ending = new AbortController();
+    const gone = Array.from({ length: 50 }, () => pace.turn(ending.signal).catch(() => 'gone'));
+    await clock.advance(0);
+    ending.abort(new DOMException('over', 'AbortError'));
+    expect((await Promise.all(gone)).filter((one) => one === 'gone')).to.have.length(49);
+    let isTaken = false;
+    void pace.turn(new AbortController().signal).then(() => (isTaken = true));
+    await clock.advance(1000);
+    expect(isTaken).to.equal(true);
+  });
 });
 
 describe('the tally of the scan', () => {
