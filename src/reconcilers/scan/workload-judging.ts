@@ -1,3 +1,4 @@
+import PQueue from 'p-queue';
 import type { KubeClient } from '../../kube/kube-client.ts';
 import type { KubeObject } from '../../kube/kube-object.ts';
 import { looksAtObject } from '../../policy/image-judge.ts';
@@ -35,6 +36,9 @@ interface Group {
   readonly pods: RunningPod[];
 }
 
+// Each is a judgement of which the door has places for 1,024, and a policy that looks at the object has one a Pod.
+const atOnce = 8;
+
 /**
  * Judges what the Pods of a workload run, each image once, as the door would judge such a Pod; and what the workload's
  * own template names, as the door would judge the workload. Throws ERR_KUBE_*, and the signal's reason.
@@ -45,7 +49,7 @@ export async function judgeWorkload(
   signal: AbortSignal,
 ): Promise<WorkloadFinding> {
   const groups = groupsOf(workload);
-  const judged = await Promise.all(groups.map((group) => judgeGroup(group, workload, parts, signal)));
+  const judged = await forEach(groups, (group) => judgeGroup(group, workload, parts, signal));
   const ofTemplate = await judgeTemplate(workload, parts, signal);
   const byPod = new Map<RunningPod, PlacedFinding[]>(workload.pods.map((pod) => [pod, []]));
   groups.forEach(({ pods }, index) => {
@@ -53,6 +57,16 @@ export async function judgeWorkload(
     if (finding !== undefined) for (const pod of pods) byPod.get(pod)?.push(finding);
   });
   return { findings: [...judged, ...ofTemplate], ofPods: [...byPod.values()] };
+}
+
+/** Does some at once; after a fault what still waits is left alone. */
+async function forEach<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<readonly R[]> {
+  const queue = new PQueue({ concurrency: atOnce });
+  try {
+    return await Promise.all(items.map((item) => queue.add(() => work(item))));
+  } finally {
+    queue.clear();
+  }
 }
 
 function groupsOf({ pods, inForce }: JudgedWorkload): readonly Group[] {
@@ -116,13 +130,11 @@ async function judgeTemplate(
     workload: workloadKindOf(object),
     account: { namespace, ...pullAccountOf(object) },
   };
-  return Promise.all(
-    [...places].map(async ([image, list]): Promise<PlacedFinding> => {
-      const finding = await judge({ ...base, image, paths: list.map(({ path }) => path) });
-      const digestFrom = image.includes('@') ? 'spec' : 'registry';
-      return { ...finding, judgedAs: object.kind, digestFrom, pods: 0 };
-    }),
-  );
+  return forEach([...places], async ([image, list]): Promise<PlacedFinding> => {
+    const finding = await judge({ ...base, image, paths: list.map(({ path }) => path) });
+    const digestFrom = image.includes('@') ? 'spec' : 'registry';
+    return { ...finding, judgedAs: object.kind, digestFrom, pods: 0 };
+  });
 }
 
 /** A tag says nothing about what runs, and the kubelet does not tell. */
