@@ -53,7 +53,7 @@ export interface ApplyOptions extends WriteOptions {
 }
 
 /** Which objects to list. */
-export interface ListOptions extends CallOptions {
+export interface ListOptions extends ViewOptions {
   /** Absent: all namespaces. */
   readonly namespace?: string | undefined;
   readonly labelSelector?: string | undefined;
@@ -247,15 +247,13 @@ export class KubeClient implements AsyncDisposable {
         fieldSelector: options.fieldSelector,
       },
       call: callOf('list', type, { name: options.namespace ?? '(all namespaces)' }),
+      ...acceptOf(options, 'PartialObjectMetadataList'),
     });
     return parseListPage(type, answer);
   }
 
   async #objectOf(type: ResourceType, options: ViewOptions, message: KubeRequest): Promise<KubeObject> {
-    const accept =
-      options.view === 'metadata'
-        ? { accept: 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1' }
-        : {};
+    const accept = acceptOf(options, 'PartialObjectMetadata');
     const answer = await this.#json(options.signal, { ...message, ...accept });
     return parseKubeObject(answer, { apiVersion: apiVersionOf(type), kind: type.kind });
   }
@@ -279,6 +277,10 @@ export class KubeClient implements AsyncDisposable {
     });
     return parseJson(bytes, message.call.resource);
   }
+}
+
+function acceptOf({ view }: ViewOptions, metadataKind: string): Pick<KubeRequest, 'accept'> {
+  return view === 'metadata' ? { accept: `application/json;as=${metadataKind};g=meta.k8s.io;v=v1` } : {};
 }
 
 function parseListPage(

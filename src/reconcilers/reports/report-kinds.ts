@@ -37,6 +37,11 @@ export class ReportKinds {
     return [...this.#installed];
   }
 
+  /** Kinds of which no reports are wanted. */
+  unwanted(): readonly ResourceType[] {
+    return known.filter(({ group }) => !this.#parts.groups.includes(group));
+  }
+
   /** Looks once; gives false if of some kind it could not be told. */
   async look(signal: AbortSignal): Promise<boolean> {
     const { groups, onInstalled, log } = this.#parts;

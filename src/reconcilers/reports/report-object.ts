@@ -24,6 +24,9 @@ export const reportAnnotations = {
   leftOut: 'chainwright.dev/results-left-out',
 } as const;
 
+/** Labels of our reports: by these they are found. */
+export const reportLabels = { 'app.kubernetes.io/managed-by': 'chainwright' } as const;
+
 // A result takes at most some 5 KiB, and etcd takes 1.5 MiB an object.
 const maxResults = 200;
 const worstFirst = ['fail', 'error', 'warn', 'skip', 'pass'];
@@ -51,7 +54,7 @@ export function reportDraft(type: ResourceType, report: WorkloadReport, at: Date
     metadata: {
       name: reportNameOf(subject),
       namespace,
-      labels: { 'app.kubernetes.io/managed-by': 'chainwright' },
+      labels: reportLabels,
       annotations: {
         [reportAnnotations.content]: contentOf(report),
         [reportAnnotations.verdict]: verdict,

@@ -3,10 +3,10 @@ import type { KubeClient } from '../../kube/kube-client.ts';
 import type { KubeObject } from '../../kube/kube-object.ts';
 import type { ResourceType } from '../../kube/resource-type.ts';
 import type { Clock } from '../../model/clock.ts';
-import { isAppError } from '../../model/errors.ts';
 import type { ScanMetrics } from '../../telemetry/scan-metrics.ts';
 import { contentOf, reportAnnotations, reportDraft, reportNameOf } from './report-object.ts';
 import type { WorkloadReport } from './report-object.ts';
+import { unlessGone } from './report-removal.ts';
 import type { SubjectIdentity } from '../scan/running-pod.ts';
 import type { ReportKinds } from './report-kinds.ts';
 
@@ -74,14 +74,5 @@ export class ReportWriter {
       metrics.reportWritten('failed');
       throw error;
     }
-  }
-}
-
-async function unlessGone<T>(work: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await work();
-  } catch (error) {
-    if (isAppError(error) && error.code === 'ERR_KUBE_NOT_FOUND') return undefined;
-    throw error;
   }
 }

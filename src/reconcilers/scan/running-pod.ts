@@ -21,6 +21,8 @@ export interface RunningImage {
 
 /** What is kept in memory of a Pod. */
 export interface RunningPod extends KubeObject {
+  /** It is one too many: nobody knows its images, and it is not judged. */
+  readonly isSkipped?: true;
   readonly images: readonly RunningImage[];
   readonly account: PullAccount;
   /** The object that controls it, as far as it is a workload. */
@@ -66,7 +68,7 @@ export function toRunningPod(
   const base = { apiVersion, kind, metadata: { ...identityOf(metadata), ...labels } };
   return {
     ...base,
-    images: keepsImages ? runningImages(pod) : [],
+    ...(keepsImages ? { images: runningImages(pod) } : { images: [], isSkipped: true }),
     account: pullAccountOf(pod),
     ...(controller === undefined ? {} : { controller }),
   };

@@ -22,6 +22,7 @@ import { ScanTally } from './scan-tally.ts';
 import { outcomeOf, worstOf } from './scan-verdict.ts';
 import type { JudgeRunning } from './scan-verdict.ts';
 import { ScannedNamespaces } from './scanned-namespaces.ts';
+import { StaleReports } from './stale-reports.ts';
 import { findSubject } from './subject-finder.ts';
 import { judgeWorkload } from './workload-judging.ts';
 import type { ScanSubject } from './workload-index.ts';
@@ -53,6 +54,8 @@ const pauses = { baseMs: 2000, capMs: 120_000 };
 /** What nothing could be found out about is asked again sooner than the rest. */
 const unknownAgainMs = 60_000;
 const notReadyMs = 1000;
+/** What runs nothing may only be starting anew: its report is left so long. */
+const emptyMs = 30_000;
 const drainMs = 5000;
 /** Policies that change together are waited for. */
 const settleMs = 500;
@@ -72,6 +75,7 @@ export class Scanner {
   readonly #queue: WorkQueue;
   readonly #kinds: ReportKinds;
   readonly #writer: ReportWriter;
+  readonly #stale: StaleReports;
   readonly #tally = new ScanTally();
   readonly #pace: ScanPace;
   readonly #random: () => number;
@@ -86,7 +90,8 @@ export class Scanner {
     this.#pods = new PodWatch({
       ...{ client, maxPods: settings.maxPods, clock, log },
       onChange: (subject, { isInitial }) => {
-        this.#offer(subject, isInitial ? 'backlog' : 'new');
+        if (this.#pods.index.podsOf(subject.key).length === 0) this.#offerEmpty(subject);
+        else this.#offer(subject, isInitial ? 'backlog' : 'new');
       },
     });
     this.#namespaces = new ScannedNamespaces({
@@ -98,15 +103,19 @@ export class Scanner {
     this.#kinds = new ReportKinds({
       ...{ client, groups: settings.reports, namespace, clock, log },
       onInstalled: () => {
+        this.#stale.lookAgain();
         this.#scanAll();
       },
     });
     this.#writer = new ReportWriter({ client, kinds: this.#kinds, metrics, clock });
+    const turn = (signal: AbortSignal): Promise<void> => this.#pace.turn(signal);
+    this.#stale = new StaleReports({ client, turn, kinds: this.#kinds, writer: this.#writer, clock, log });
     this.#leases = new LeaseBuckets({
       ...{ client, namespace, identity, clock, log },
       group: 'chainwright-scan',
       buckets: settings.buckets,
       onGained: ({ bucket }) => {
+        this.#stale.lookAgain();
         this.#scanAll(({ key }) => this.#leases.bucketOf(key) === bucket);
       },
       onLost: () => {
@@ -119,7 +128,7 @@ export class Scanner {
   /** Scans until `signal` aborts, then waits for at most 5 s for what is in work. */
   async run({ signal }: { readonly signal: AbortSignal }): Promise<void> {
     const { register, exceptions } = this.#parts;
-    const followed = [this.#pods, this.#namespaces, this.#leases, this.#kinds];
+    const followed = [this.#pods, this.#namespaces, this.#leases, this.#kinds, this.#stale];
     const endListening = register.onChange(() => {
       this.#settle(signal);
     });
@@ -175,6 +184,10 @@ export class Scanner {
     if (this.#leases.holds(key)) this.#queue.add(key, priority);
   }
 
+  #offerEmpty({ key }: ScanSubject): void {
+    if (this.#leases.holds(key)) this.#queue.addAfter(key, emptyMs);
+  }
+
   #dropForeign(): void {
     for (const { key } of this.#pods.index.subjects()) {
       if (this.#leases.holds(key)) continue;
@@ -190,41 +203,23 @@ export class Scanner {
       return {};
     }
     await Promise.all([this.#namespaces.synced, this.#pace.turn(signal)]);
+    const isEnforced = this.#namespaces.has(subject.namespace);
     const pods = this.#pods.index.podsOf(key);
-    if (pods.length === 0) {
-      this.#tally.remove(key);
-      this.#pods.index.forget(key);
-      return {};
-    }
-    if (!this.#namespaces.has(subject.namespace)) return this.#leaveAlone(subject, pods, signal);
-    return this.#judge(subject, pods, signal);
-  }
-
-  /** A namespace that is enforced no more keeps no report. */
-  async #leaveAlone(
-    subject: ScanSubject,
-    pods: readonly RunningPod[],
-    signal: AbortSignal,
-  ): Promise<WorkResult> {
-    if (this.#tally.outcomeOf(subject.key) === undefined) return {};
-    const found = await findSubject(this.#parts.client, subject, { pods, signal });
-    if (found !== undefined) {
-      await this.#writer.remove({ namespace: subject.namespace, subject: found.identity }, signal);
-    }
-    this.#tally.remove(subject.key);
+    if (isEnforced && pods.length > 0) return this.#judge(subject, pods, signal);
+    await (isEnforced
+      ? this.#stale.removeOf(subject, signal)
+      : this.#stale.removeIn(subject.namespace, signal));
+    this.#tally.remove(key);
+    this.#pods.index.forget(key);
     return {};
   }
 
-  async #judge(
-    { key, namespace, ...subject }: ScanSubject,
-    pods: readonly RunningPod[],
-    signal: AbortSignal,
-  ): Promise<WorkResult> {
+  async #judge(subject: ScanSubject, pods: readonly RunningPod[], signal: AbortSignal): Promise<WorkResult> {
     const { client, register, judge, events, metrics, clock } = this.#parts;
     const { inForce } = register;
     if (inForce === undefined) return { requeueAfterMs: notReadyMs };
-    const found = await findSubject(client, { key, namespace, ...subject }, { pods, signal });
-    if (found === undefined) return {};
+    const { key, namespace } = subject;
+    const found = await findSubject(client, subject, signal);
     const workload = { namespace, pods, object: found.object, inForce };
     const { findings, ofPods } = await judgeWorkload(workload, { client, judge }, signal);
     const now = worstOf(findings.map(outcomeOf));
@@ -232,6 +227,7 @@ export class Scanner {
       ...{ namespace, subject: found.identity, verdict: now },
       results: findings.flatMap(resultsOf),
     };
+    this.#stale.noteReport(subject);
     const written = await this.#writer.write(report, signal);
     const before = this.#tally.outcomeOf(key) ?? written;
     tellChange(events, { namespace, subject: found.identity, before, now, findings });

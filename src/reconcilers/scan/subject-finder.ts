@@ -28,19 +28,12 @@ const types: Readonly<Record<ControllerKind, ResourceType>> = {
  */
 export async function findSubject(
   client: Pick<KubeClient, 'get'>,
-  subject: ScanSubject,
-  { pods, signal }: { readonly pods: readonly RunningPod[]; readonly signal: AbortSignal },
-): Promise<FoundSubject | undefined> {
-  const [pod] = pods;
-  if (pod === undefined) return undefined;
+  { namespace, name, pod }: ScanSubject,
+  signal: AbortSignal,
+): Promise<FoundSubject> {
   if (pod.controller === undefined) return { identity: identityOf(pod) };
   const { kind, direct } = pod.controller;
-  const object = await findObject(
-    client,
-    types[kind],
-    { namespace: subject.namespace, name: subject.name },
-    { signal },
-  );
+  const object = await findObject(client, types[kind], { namespace, name }, { signal });
   return object === undefined ? { identity: direct } : { identity: identityOf(object), object };
 }
 

@@ -7,6 +7,8 @@ export interface ScanSubject {
   readonly namespace: string;
   readonly kind: string;
   readonly name: string;
+  /** The Pod that it was seen by last: what is known of a workload that runs nothing any more. */
+  readonly pod: RunningPod;
 }
 
 /** Which Pods run for which workload. */
@@ -42,8 +44,9 @@ export class WorkloadIndex {
     return this.#subjects.get(key);
   }
 
+  /** The Pods of a workload that are judged. */
   podsOf(key: string): readonly RunningPod[] {
-    return [...(this.#pods.get(key)?.values() ?? [])];
+    return [...(this.#pods.get(key)?.values() ?? [])].filter(({ isSkipped }) => isSkipped !== true);
   }
 
   /** All workloads, those included that have no Pods any more and were not forgotten yet. */
@@ -52,8 +55,9 @@ export class WorkloadIndex {
   }
 }
 
-function subjectOf({ metadata, controller }: RunningPod): ScanSubject {
+function subjectOf(pod: RunningPod): ScanSubject {
+  const { metadata, controller } = pod;
   const namespace = metadata.namespace ?? '';
   const { kind, name } = controller ?? { kind: 'Pod', name: metadata.name };
-  return { key: `${namespace}/${kind}/${name}`, namespace, kind, name };
+  return { key: `${namespace}/${kind}/${name}`, namespace, kind, name, pod };
 }

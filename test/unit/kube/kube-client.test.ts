@@ -70,6 +70,17 @@ describe('KubeClient', () => {
     ]);
   });
 
+  it('lists the metadata alone of objects that may be large', async () => {
+    server.override('list', (_request, response) => {
+      sendJson(response, 200, { metadata: { resourceVersion: '1' }, items: [{ metadata: object.metadata }] });
+    });
+    const { items } = await client.list(taskRuns, { signal, view: 'metadata', labelSelector: 'a=b' });
+    expect(items[0]?.metadata.name).to.equal('build');
+    expect(server.requests[0]?.headers.accept).to.equal(
+      'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1',
+    );
+  });
+
   it('sends writes with their method, content type, field manager and body', async () => {
     for (let index = 0; index < 5; index += 1) answer(200, object);
     const options = { signal, fieldManager: 'me' };
