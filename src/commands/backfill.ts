@@ -62,6 +62,8 @@ export function backfillCommand(context: CommandContext): Command {
       `
 Runs are signed as the controller signs them: by settings and SigningPolicies, with SigningRecord, annotations and Events. Stopped or killed,
 it is started again: what is done is not done twice. Where a controller runs there is nothing to do: it signs what it finds unsigned.
+--dry-run leaves out runs that say they were left unsigned on purpose (chainwright.dev/result: skipped). Without it they are looked
+at all the same, and signed if settings and policies want it now.
 Exit code 1 if a run cannot be signed, 3 if some have to wait for a server.
 
 Examples:
@@ -81,7 +83,11 @@ async function runBackfill(flags: BackfillFlags, context: CommandContext): Promi
   const client = closing.use(new KubeClient({ access, clock }));
   const settings = await readSettingsInForce(flags, { client, environment, signal });
   const { selector: labelSelector, since, until } = flags;
-  const selection = { namespaces: namespacesOf(flags, settings), labelSelector, since, until };
+  const { managedBy } = settings.controller;
+  const selection = {
+    ...{ namespaces: namespacesOf(flags, settings), labelSelector, since, until, managedBy },
+    withSkipped: flags.dryRun !== true,
+  };
   const runs = await selectRuns(selection, { client, signal });
   if (flags.dryRun === true || runs.length === 0) {
     process.stdout.write(formatOutput({ runs }, flags.output, () => listText(runs)));

@@ -18,7 +18,7 @@ import type { RunShares } from './run-shares.ts';
 import type { TaskRunReconciler } from './task-run-reconciler.ts';
 import { toKeptRecord, toWatchedRecord } from './watched-record.ts';
 import type { WatchedRecord } from './watched-record.ts';
-import { needsWork, toWatchedRun } from './watched-run.ts';
+import { isLeftAlone, needsWork, toWatchedRun } from './watched-run.ts';
 import type { WatchedRun } from './watched-run.ts';
 
 /** What the controller is made of. */
@@ -50,12 +50,14 @@ export class TaskRunController implements RecordCatalogue {
   readonly #queue: WorkQueue;
   readonly #runUids = new Set<string>();
   #holdDeletionMs: number;
+  #managedBy: readonly string[];
 
   constructor(parts: TaskRunControllerParts) {
     const { client, settings, clock, log, metrics, reconciler, shares } = parts;
-    const { namespaces, concurrency, retry, holdDeletionMs } = settings;
+    const { namespaces, concurrency, retry, holdDeletionMs, managedBy } = settings;
     this.#parts = parts;
     this.#holdDeletionMs = holdDeletionMs;
+    this.#managedBy = managedBy;
     this.#queue = new WorkQueue({
       clock,
       concurrency,
@@ -137,15 +139,17 @@ export class TaskRunController implements RecordCatalogue {
   }
 
   /**
-   * Takes over what can be changed while it runs: how many runs are in work, the pauses between tries, and how long a deleted
-   * run is held. Runs that wait are looked at again at once, since what made them wait may be mended.
+   * Takes over what can be changed while it runs: how many runs are in work, the pauses between tries, how long a deleted run
+   * is held, and whose runs are waited for. Runs that wait are looked at again at once, since what made them wait may be mended.
    */
   adjust({
     concurrency,
     retry,
     holdDeletionMs,
-  }: Pick<Settings['controller'], 'concurrency' | 'retry' | 'holdDeletionMs'>): void {
+    managedBy,
+  }: Pick<Settings['controller'], 'concurrency' | 'retry' | 'holdDeletionMs' | 'managedBy'>): void {
     this.#holdDeletionMs = holdDeletionMs;
+    this.#managedBy = managedBy;
     this.#queue.adjust({ concurrency, baseMs: retry.baseMs, capMs: retry.maxMs });
     this.lookAgain();
   }
@@ -240,7 +244,9 @@ export class TaskRunController implements RecordCatalogue {
   }
 
   #backlog(): Backlog {
-    const open = [...this.#runs.values()].filter((run) => run.isComplete && this.#needsWork(run));
+    const open = [...this.#runs.values()].filter(
+      (run) => run.isComplete && !isLeftAlone(run, this.#managedBy) && this.#needsWork(run),
+    );
     const completed = open
       .map(({ completionTime = '' }) => Date.parse(completionTime))
       .filter(Number.isFinite);

@@ -2,11 +2,14 @@ import { hasRunFinalizer } from '../kube/finalizers.ts';
 import { isRecord } from '../kube/kube-object.ts';
 import type { KubeObject } from '../kube/kube-object.ts';
 import { identityOf, trimMetadata } from '../kube/object-trim.ts';
-import { signedMarkOf } from './run-marks.ts';
+import { isOurs } from '../tekton/task-run.ts';
+import { runAnnotationKeys, signedMarkOf } from './run-marks.ts';
 
 /** What is kept in memory of a TaskRun: enough to tell whether there is anything to do. */
 export interface WatchedRun extends KubeObject {
   readonly managedBy: string;
+  /** It says that it was left unsigned on purpose, and nothing was tried since. */
+  readonly isSkipped: boolean;
   readonly isComplete: boolean;
   /** RFC 3339; absent while it runs. */
   readonly completionTime?: string;
@@ -30,6 +33,10 @@ export function toWatchedRun(object: KubeObject): WatchedRun {
       ...(mark === undefined ? {} : { annotations: { 'chains.tekton.dev/signed': mark } }),
     },
     managedBy: typeof spec['managedBy'] === 'string' ? spec['managedBy'] : '',
+    isSkipped:
+      annotations?.[runAnnotationKeys.result] === 'skipped' &&
+      annotations[runAnnotationKeys.error] === undefined &&
+      !hasRunFinalizer(object),
     isComplete: hasVerdict(status['conditions']),
     ...(typeof completionTime === 'string' ? { completionTime } : {}),
   };
@@ -56,4 +63,15 @@ export function needsWork(run: WatchedRun, isSettled: (run: WatchedRun) => boole
   if (run.metadata.deletionTimestamp !== undefined) return isHeld;
   if (!run.isComplete) return !isHeld;
   return isHeld || signedMarkOf(run.metadata.annotations) === undefined || !isSettled(run);
+}
+
+/**
+ * True if the run is unsigned on purpose: it says so, or its manager is neither Tekton nor one of `furtherManagers`. Nobody
+ * waits for it then, but it is looked at again when settings or policies change.
+ */
+export function isLeftAlone(
+  { isSkipped, managedBy }: WatchedRun,
+  furtherManagers: readonly string[],
+): boolean {
+  return isSkipped || !isOurs({ spec: { managedBy } }, furtherManagers);
 }

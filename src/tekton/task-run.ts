@@ -154,8 +154,10 @@ export function succeeded(run: TaskRun): boolean {
  * True if this run is to be signed by us: nobody else than Tekton manages it (`spec.managedBy` empty or
  * `tekton.dev/pipeline`), or the settings list its manager (`filter.managed-by`).
  */
-export function isOurs(run: TaskRun, furtherManagers: readonly string[] = []): boolean {
-  const { managedBy } = run.spec;
+export function isOurs(
+  { spec: { managedBy } }: { readonly spec: Pick<TaskRun['spec'], 'managedBy'> },
+  furtherManagers: readonly string[] = [],
+): boolean {
   return managedBy === '' || managedBy === 'tekton.dev/pipeline' || furtherManagers.includes(managedBy);
 }
 

@@ -23,7 +23,7 @@ export type Stage =
   | 'mark'
   | 'run';
 
-/** Completed runs that are not settled yet. */
+/** Completed runs that are to be signed and not settled yet. */
 export interface Backlog {
   readonly runs: number;
   /** Since the completion of the oldest of them; 0 where there is none. */

@@ -3,7 +3,7 @@ import { isRecord } from '../../kube/kube-object.ts';
 import type { KubeObject } from '../../kube/kube-object.ts';
 import { formatObjectRef, resourceTypes } from '../../kube/resource-type.ts';
 import { signedMarkOf } from '../../reconcilers/run-marks.ts';
-import { needsWork, toWatchedRun } from '../../reconcilers/watched-run.ts';
+import { isLeftAlone, needsWork, toWatchedRun } from '../../reconcilers/watched-run.ts';
 
 /** Which runs are meant. */
 export interface RunSelection {
@@ -13,6 +13,10 @@ export interface RunSelection {
   /** Completed at or after, and before. */
   readonly since: Date | undefined;
   readonly until: Date | undefined;
+  /** Whose runs are signed besides Tekton's own. */
+  readonly managedBy: readonly string[];
+  /** Whether runs count that say they were left unsigned on purpose: what left them so may have gone since. */
+  readonly withSkipped: boolean;
 }
 
 /** A run that is complete and not settled. */
@@ -29,12 +33,13 @@ interface Reader {
 }
 
 /**
- * The complete runs of a selection that no finished SigningRecord settles, oldest first. Their marks alone are not believed:
- * what a mark without a record is worth is judged when the run is worked on. Throws ERR_KUBE_*.
+ * The complete runs of a selection that no finished SigningRecord settles, oldest first, without those of other managers.
+ * Their marks alone are not believed: what a mark without a record is worth is judged when the run is worked on. Throws
+ * ERR_KUBE_*.
  */
 export async function selectRuns(selection: RunSelection, reader: Reader): Promise<readonly UnsignedRun[]> {
   const phases = await readPhases(selection, reader);
-  const { labelSelector, since, until } = selection;
+  const { labelSelector, since, until, managedBy, withSkipped } = selection;
   const found: UnsignedRun[] = [];
   for await (const object of objectsOf(resourceTypes.taskRuns, { ...selection, labelSelector }, reader)) {
     const run = toWatchedRun(object);
@@ -47,6 +52,7 @@ export async function selectRuns(selection: RunSelection, reader: Reader): Promi
       const phase = phases.get(`${run.metadata.namespace ?? ''}/${run.metadata.uid ?? ''}`);
       return (mark === 'true' && phase === 'Complete') || (mark === 'failed' && phase === 'Failed');
     };
+    if (isLeftAlone(withSkipped ? { ...run, isSkipped: false } : run, managedBy)) continue;
     if (isMeant && run.isComplete && needsWork(run, isSettled)) {
       found.push({ key: formatObjectRef(run.metadata), completedAt });
     }

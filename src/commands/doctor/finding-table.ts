@@ -262,7 +262,7 @@ const kinds = {
   },
   'run-unsigned': {
     severity: 'warning',
-    meaning: 'runs that ended a while ago are neither signed nor given up',
+    meaning: 'runs that ended a while ago are neither signed nor given up, nor left unsigned on purpose',
     remedy:
       'Read chainwright.dev/error of the run; see that the controller runs. Those of its absence: chainwright backfill.',
   },

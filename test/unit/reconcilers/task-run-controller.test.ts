@@ -80,6 +80,7 @@ describe('the controller of TaskRuns', () => {
   let stop: AbortController;
   let running: Promise<void> | undefined;
   let work: (key: string) => Promise<void>;
+  let metrics: ReturnType<typeof createMetrics>;
 
   beforeEach(() => {
     clock = new VirtualClock();
@@ -89,6 +90,7 @@ describe('the controller of TaskRuns', () => {
     stop = new AbortController();
     running = undefined;
     work = () => Promise.resolve();
+    metrics = createMetrics({ version: 'test' });
   });
   afterEach(async () => {
     stop.abort();
@@ -107,7 +109,7 @@ describe('the controller of TaskRuns', () => {
         },
       },
       settings: settingsSchema.parse({ controller: { concurrency } }).controller,
-      metrics: createMetrics({ version: 'test' }),
+      metrics,
       shares: new RunShares({
         client: new LeaseWorld(clock).client,
         ...{ namespace: 'chains', identity: 'one', watched: [], finishMs: 1000 },
@@ -140,6 +142,31 @@ describe('the controller of TaskRuns', () => {
     ]);
     await start();
     expect(worked.sort()).to.deep.equal(['team/alone', 'team/forged', 'team/fresh', 'team/half']);
+  });
+
+  it('counts as backlog what waits for its signature, and nothing that is left unsigned on purpose', async () => {
+    const skipped = { annotations: { 'chainwright.dev/result': 'skipped' } };
+    const foreign = { ...runOf('foreign'), spec: { managedBy: 'foreign.example' } };
+    watch.lists.set('taskruns', [runOf('skipped', skipped), foreign]);
+    const controller = await start();
+    const backlog = async (): Promise<readonly string[]> =>
+      (await metrics.render()).split('\n').filter((line) => line.startsWith('chainwright_backlog_'));
+    await clock.advance(600_000);
+    expect(await backlog()).to.deep.equal([
+      'chainwright_backlog_runs 0',
+      'chainwright_backlog_age_seconds 0',
+    ]);
+    worked.length = 0;
+    controller.lookAgain('team');
+    await settle();
+    expect(worked.sort()).to.deep.equal(['team/foreign', 'team/skipped']);
+    const { controller: changed } = settingsSchema.parse({ controller: { managedBy: ['foreign.example'] } });
+    controller.adjust(changed);
+    await settle();
+    expect(await backlog()).to.deep.equal([
+      'chainwright_backlog_runs 1',
+      'chainwright_backlog_age_seconds 660',
+    ]);
   });
 
   it('is not ready, and works nothing, before records and runs are listed', async () => {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { taskRunFinalizer } from '../../../src/kube/finalizers.ts';
 import type { KubeObject, ObjectMeta } from '../../../src/kube/kube-object.ts';
-import { needsWork, toWatchedRun } from '../../../src/reconcilers/watched-run.ts';
+import { isLeftAlone, needsWork, toWatchedRun } from '../../../src/reconcilers/watched-run.ts';
 
 const held = [taskRunFinalizer];
 
@@ -43,6 +43,7 @@ describe('a watched run', () => {
         annotations: { 'chains.tekton.dev/signed': 'true' },
       },
       managedBy: 'somebody',
+      isSkipped: false,
       isComplete: true,
       completionTime: '2026-11-22T10:00:00Z',
     });
@@ -98,6 +99,44 @@ describe('a watched run', () => {
   for (const { what, run, isSettled = false, needs } of cases) {
     it(`${needs ? 'needs' : 'needs no'} work: ${what}`, () => {
       expect(needsWork(toWatchedRun(run), () => isSettled)).to.equal(needs);
+    });
+  }
+
+  const skipped = { 'chainwright.dev/result': 'skipped' };
+  const left: readonly { what: string; run: KubeObject; isLeft: boolean }[] = [
+    { what: 'a completed run', run: runOf('True'), isLeft: false },
+    { what: 'a run that says it was skipped', run: runOf('True', { annotations: skipped }), isLeft: true },
+    {
+      what: 'a skipped run that was tried since, in vain',
+      run: runOf('True', { annotations: { ...skipped, 'chainwright.dev/error': 'ERR_X: away' } }),
+      isLeft: false,
+    },
+    {
+      what: 'a skipped run that is held, since it is being signed',
+      run: runOf('True', { annotations: skipped, finalizers: held }),
+      isLeft: false,
+    },
+    {
+      what: 'a run that had nothing to sign',
+      run: runOf('True', { annotations: { 'chainwright.dev/result': 'nothing-to-sign' } }),
+      isLeft: false,
+    },
+    {
+      what: "another manager's run",
+      run: { ...runOf('True'), spec: { managedBy: 'foreign.example' } },
+      isLeft: true,
+    },
+    {
+      what: 'a run of a manager whose runs are signed too',
+      run: { ...runOf('True'), spec: { managedBy: 'kueue.x-k8s.io' } },
+      isLeft: false,
+    },
+  ];
+  for (const { what, run, isLeft } of left) {
+    it(`${isLeft ? 'is left alone' : 'is waited for'}, and is looked at again: ${what}`, () => {
+      const watched = toWatchedRun(run);
+      expect(isLeftAlone(watched, ['kueue.x-k8s.io'])).to.equal(isLeft);
+      expect(needsWork(watched, () => false)).to.equal(true);
     });
   }
 });

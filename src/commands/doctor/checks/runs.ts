@@ -3,7 +3,7 @@ import { hasRunFinalizer } from '../../../kube/finalizers.ts';
 import { formatObjectRef, resourceTypes } from '../../../kube/resource-type.ts';
 import { isAppError } from '../../../model/errors.ts';
 import { signedMarkOf } from '../../../reconcilers/run-marks.ts';
-import { toWatchedRun } from '../../../reconcilers/watched-run.ts';
+import { isLeftAlone, toWatchedRun } from '../../../reconcilers/watched-run.ts';
 import type { Check, SigningParts } from '../examination.ts';
 import type { Discovery } from '../finding-table.ts';
 
@@ -21,12 +21,14 @@ export const runsCheck: Check = {
     const waiting: string[] = [];
     const held: string[] = [];
     for await (const run of runsOf(parts)) {
-      const { completionTime, isComplete, managedBy, metadata } = toWatchedRun(run);
+      const watched = toWatchedRun(run);
+      const { completionTime, isComplete, metadata } = watched;
       const since = (time: string | undefined): number => nowMs - Date.parse(time ?? '');
-      const isOurs = ['', 'tekton.dev/pipeline', ...settings.controller.managedBy].includes(managedBy);
-      const isSettled = signedMarkOf(metadata.annotations) !== undefined;
+      const isWaitedFor =
+        !isLeftAlone(watched, settings.controller.managedBy) &&
+        signedMarkOf(metadata.annotations) === undefined;
       const name = formatObjectRef(metadata);
-      if (isOurs && isComplete && !isSettled && since(completionTime) > unsignedMs) waiting.push(name);
+      if (isWaitedFor && isComplete && since(completionTime) > unsignedMs) waiting.push(name);
       const isDue = since(metadata.deletionTimestamp) > settings.controller.holdDeletionMs + heldMs;
       if (hasRunFinalizer(run) && isDue) held.push(name);
     }

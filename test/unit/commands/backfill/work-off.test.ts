@@ -44,21 +44,35 @@ describe('the runs that backfill is about', () => {
     runOf('planted', '2026-03-02T00:00:00Z', 'true'),
     runOf('begun', '2026-03-02T12:00:00Z', 'true'),
     recordOf('begun', 'Signing'),
+    {
+      ...runOf('skipped', '2026-02-01T00:00:00Z'),
+      metadata: { name: 'skipped', namespace: 'team', annotations: { 'chainwright.dev/result': 'skipped' } },
+    },
+    { ...runOf('foreign', '2026-02-02T00:00:00Z'), spec: { managedBy: 'foreign.example' } },
   ]);
   const select = async (selection: Partial<RunSelection>): Promise<readonly string[]> => {
-    const all = { namespaces: [], labelSelector: undefined, since: undefined, until: undefined };
+    const times = { since: undefined, until: undefined };
+    const all = { namespaces: [], labelSelector: undefined, ...times, managedBy: [], withSkipped: true };
     const runs = await selectRuns({ ...all, ...selection }, { client, signal });
     return runs.map(({ key }) => key);
   };
 
+  const unsigned = ['team/old', 'team/planted', 'team/begun', 'team/new'];
+
   it('are complete and have no finished record, whatever their marks say; the oldest first', async () => {
-    expect(await select({})).to.deep.equal(['team/old', 'team/planted', 'team/begun', 'team/new']);
+    expect(await select({ withSkipped: false })).to.deep.equal(unsigned);
+  });
+
+  it('are those left unsigned on purpose as well, if asked for, and those of managers that the settings list', async () => {
+    expect(await select({})).to.deep.equal(['team/skipped', ...unsigned]);
+    const managedBy = ['foreign.example'];
+    expect(await select({ managedBy, withSkipped: false })).to.deep.equal(['team/foreign', ...unsigned]);
   });
 
   it('ended at or after a time, and before another', async () => {
     const since = new Date('2026-03-02T00:00:00Z');
     expect(await select({ since })).to.deep.equal(['team/planted', 'team/begun', 'team/new']);
-    expect(await select({ until: since })).to.deep.equal(['team/old']);
+    expect(await select({ until: since, withSkipped: false })).to.deep.equal(['team/old']);
   });
 });
 
