@@ -14,6 +14,7 @@ interface Manifest {
     readonly selector?: Labels & { readonly matchLabels?: Labels };
     readonly podSelector?: { readonly matchLabels: Labels };
     readonly policyTypes?: readonly string[];
+    readonly egress?: readonly { readonly ports: readonly { readonly port: number | string }[] }[];
     readonly ports?: readonly { readonly name: string }[];
     readonly template?: { readonly metadata: { readonly labels: Labels }; readonly spec: PodSpec };
   };
@@ -95,6 +96,17 @@ describe('the manifests in config/', () => {
       });
     });
   }
+
+  it('let every Pod ask the Rekor of our own chart in the same cluster, by the port of its Pod', () => {
+    const values = parse(readFileSync(new URL('charts/rekor/values.yaml', root), 'utf8')) as {
+      server: { port: number };
+    };
+    for (const part of parts) {
+      const policy = manifestsOf(part).find(({ kind }) => kind === 'NetworkPolicy');
+      const ports = policy?.spec?.egress?.flatMap((rule) => rule.ports.map(({ port }) => port));
+      expect(ports, part).to.include(values.server.port);
+    }
+  });
 
   it('give authorities of your own to every Pod that asks a server', () => {
     const file = new URL('config/components/private-ca/kustomization.yaml', root);
