@@ -2,7 +2,9 @@ import { isRecord } from '../../kube/kube-object.ts';
 import type { KubeObject } from '../../kube/kube-object.ts';
 import type { ResourceType } from '../../kube/resource-type.ts';
 import { isAppError } from '../../model/errors.ts';
+import type { AppError } from '../../model/errors.ts';
 import type { ClusterParts } from './examination.ts';
+import type { Discovery } from './finding-table.ts';
 
 /** All objects of a kind; none where the cluster does not know the kind. Throws ERR_KUBE_*. */
 export async function listObjects(
@@ -16,6 +18,24 @@ export async function listObjects(
   } catch (error) {
     if (isAppError(error) && error.code === 'ERR_KUBE_NOT_FOUND') return [];
     throw error;
+  }
+}
+
+/** True for the API server's refusal of what our account has no right to. */
+export function isForbidden(error: unknown): error is AppError {
+  return isAppError(error) && error.code === 'ERR_KUBE_FORBIDDEN';
+}
+
+/** What was found, or the notice that `part` may not be looked at, so that the rest of the check counts all the same. */
+export async function unlessForbidden(
+  looking: Promise<readonly Discovery[]>,
+  part: string,
+): Promise<readonly Discovery[]> {
+  try {
+    return await looking;
+  } catch (error) {
+    if (!isForbidden(error)) throw error;
+    return [{ id: 'not-checked', object: part, message: `${error.code}: ${error.message}` }];
   }
 }
 

@@ -24,7 +24,7 @@ import { ownCredentials, readHostTrust } from '../wiring/registry-access.ts';
 import { readSecretConfigs, userCredentials } from '../wiring/run-credentials.ts';
 import { readSettingsSources } from '../wiring/settings.ts';
 import { needsTrustRoot, openTrustRoot } from '../wiring/trust.ts';
-import { fieldOf, listObjects, recordsIn, textOf } from './cluster-objects.ts';
+import { fieldOf, isForbidden, listObjects, recordsIn, textOf } from './cluster-objects.ts';
 import type { ClusterParts, RegistryParts, SettingsReading, TrustReading } from './examination.ts';
 import type { ExaminationParts } from './run-checks.ts';
 
@@ -189,7 +189,7 @@ async function allowed<T>(reading: Promise<T>, otherwise: T): Promise<T> {
   try {
     return await reading;
   } catch (error) {
-    if (isAppError(error) && error.code === 'ERR_KUBE_FORBIDDEN') return otherwise;
+    if (isForbidden(error)) return otherwise;
     throw error;
   }
 }

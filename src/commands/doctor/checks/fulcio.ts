@@ -2,11 +2,6 @@ import { generateKeyPair } from 'node:crypto';
 import { promisify } from 'node:util';
 import { silentLog } from '../../../model/log.ts';
 import { isAppError, messageOf } from '../../../model/errors.ts';
-import { readClusterImagePolicy } from '../../../policy/cluster-image-policy.ts';
-import { identityOf } from '../../../policy/authority-signer.ts';
-import { resourceTypes } from '../../../kube/resource-type.ts';
-import { isMatch } from '../../../signing/certificate-identity.ts';
-import type { CertificateIdentity } from '../../../signing/certificate-identity.ts';
 import { CertificateMemory } from '../../../signing/certificate-memory.ts';
 import { createFulcioClient } from '../../../signing/fulcio-client.ts';
 import { readTokenClaims } from '../../../signing/identity-token.ts';
@@ -14,10 +9,11 @@ import type { LeafCertificate } from '../../../signing/leaf-certificate.ts';
 import type { TrustRoot } from '../../../signing/trust-root.ts';
 import { SigningServices } from '../../wiring/signing-services.ts';
 import { tokenSource } from '../../wiring/signer.ts';
-import { fieldOf, listObjects, recordsIn, textOf } from '../cluster-objects.ts';
+import { fieldOf, recordsIn, textOf } from '../cluster-objects.ts';
 import type { Check, SigningParts } from '../examination.ts';
 import type { Discovery } from '../finding-table.ts';
 import { getJson } from '../http-answer.ts';
+import { neverIssued } from './never-issued.ts';
 
 const makeKeyPair = promisify(generateKeyPair);
 
@@ -107,19 +103,4 @@ function judgeCertificate(
     }
   }
   return [];
-}
-
-/** Policies that ask our issuer for somebody whom Fulcio does not make of us, and accept nobody else of it. */
-async function neverIssued(found: CertificateIdentity, parts: SigningParts): Promise<readonly Discovery[]> {
-  const policies = await listObjects(parts, resourceTypes.clusterImagePolicies);
-  return policies.flatMap((object): readonly Discovery[] => {
-    const { policy } = readClusterImagePolicy(object, parts.account.namespace);
-    const wanted = (policy?.authorities ?? []).flatMap(({ keyless }) => keyless?.identities ?? []);
-    const ofIssuer = wanted.filter((identity) => isMatch(identityOf(identity).issuer, found.issuer));
-    const isMet = ofIssuer.some((identity) => isMatch(identityOf(identity).subject, found.subject));
-    if (ofIssuer.length === 0 || isMet) return [];
-    const subjects = ofIssuer.map(({ subject = '', subjectRegExp = '' }) => subject || subjectRegExp);
-    const message = `it asks ${found.issuer} for ${subjects.join(' or ')}; Fulcio writes ${found.subject}`;
-    return [{ id: 'subject-never-issued', object: `ClusterImagePolicy ${object.metadata.name}`, message }];
-  });
 }

@@ -1,8 +1,8 @@
 import { createServiceAccountTokenSource } from '../../../kube/service-account-token.ts';
-import { isAppError, messageOf } from '../../../model/errors.ts';
+import { messageOf } from '../../../model/errors.ts';
 import { readTokenClaims } from '../../../signing/identity-token.ts';
 import { tokenSource } from '../../wiring/signer.ts';
-import { fieldOf } from '../cluster-objects.ts';
+import { fieldOf, isForbidden } from '../cluster-objects.ts';
 import { getJson } from '../http-answer.ts';
 import type { Check, SigningParts } from '../examination.ts';
 import type { Discovery } from '../finding-table.ts';
@@ -63,7 +63,7 @@ async function defaultAudience(parts: SigningParts): Promise<readonly Discovery[
     return [{ id: 'audience-missing', object: `audience ${audience}`, message }];
   } catch (error) {
     // In the controller's Pod this may not be asked; it is about commands by hand alone.
-    if (isAppError(error) && error.code === 'ERR_KUBE_FORBIDDEN') return [];
+    if (isForbidden(error)) return [];
     throw error;
   }
 }
