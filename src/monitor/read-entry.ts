@@ -56,22 +56,19 @@ const pemBlock = /-----BEGIN (CERTIFICATE|PUBLIC KEY)-----[^-]{1,65536}-----END 
 const wrappedPem = 'LS0tLS1CRUdJTi';
 // An object whose first member is one too, as certificates and public keys begin; a signature begins with a number.
 const derStart = 0x30;
-const maxVerifiers = 100;
 const maxDepth = 32;
 
 /**
  * Reads an entry of any kind. Certificates and keys are looked for in the whole entry, not in the places where one kind
- * has them: a kind that nobody here knows must not hide who signed.
+ * has them: a kind that nobody here knows must not hide who signed, nor must many other signers. The size of what a log
+ * answers bounds their number.
  */
 export function readEntry({ logIndex, uuid, integratedTime, body }: ListedEntry): ReadEntry {
   const json = parseJson(body);
-  const verifiers = [...new Set(textsIn(json))]
-    .flatMap(blocksIn)
-    .slice(0, maxVerifiers)
-    .flatMap((block) => {
-      const verifier = readVerifier(block);
-      return verifier === undefined ? [] : [verifier];
-    });
+  const verifiers = [...new Set(textsIn(json))].flatMap(blocksIn).flatMap((block) => {
+    const verifier = readVerifier(block);
+    return verifier === undefined ? [] : [verifier];
+  });
   const { kind = '', spec } = entryShape.safeParse(json).data ?? {};
   const payloadDigest = payloadDigestOf(kind, spec);
   return { logIndex, uuid, integratedTime, kind, payloadDigest, verifiers };

@@ -45,6 +45,14 @@ describe('readEntry', () => {
     }
   });
 
+  it('finds the last of many signers', () => {
+    const keys = Array.from({ length: 301 }, newKey);
+    const signatures = keys.map(({ pem }) => ({ verifier: Buffer.from(pem).toString('base64') }));
+    const { verifiers } = read(Buffer.from(JSON.stringify({ kind: 'dsse', spec: { signatures } })));
+    const found = verifiers.map(({ fingerprint }) => fingerprint);
+    expect(found).to.deep.equal(keys.map(({ fingerprint }) => fingerprint));
+  });
+
   it('takes entries that are nothing it can read', () => {
     const broken = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----';
     for (const text of ['', 'not json', '[]', '{"kind":7}', JSON.stringify({ kind: 'dsse', spec: broken })]) {
