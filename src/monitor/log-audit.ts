@@ -1,10 +1,10 @@
 import { emptyRange } from '../transparency/compact-range.ts';
 import type { LogReader } from '../transparency/log-reader.ts';
 import { readStep } from './log-follower.ts';
-import type { LogPosition } from './monitor-state.ts';
+import type { EndedTree, LogPosition } from './monitor-state.ts';
 
 /**
- * Reads a tree from its beginning to its end again and again, a little at a time: what was read before may have been changed
+ * Reads all trees from beginning to end again and again, a little at a time: what was read before may have been changed
  * since, by whoever can write where the log keeps it.
  */
 export class LogAudit {
@@ -20,11 +20,20 @@ export class LogAudit {
 
   /** Takes the next step within what was read up to there. Throws ERR_LOG_CONSISTENCY, and what the reader throws. */
   async step(position: LogPosition, options: { readonly signal: AbortSignal }): Promise<void> {
-    const { treeId, firstIndex, head } = position;
-    if (this.#most === 0 || head.treeSize === 0n) return;
+    const tree = this.#treeOfStep([...position.ended, position].filter(({ head }) => head.treeSize > 0n));
+    if (this.#most === 0 || tree === undefined) return;
+    const { treeId, firstIndex, head } = tree;
     const isOn = this.#from?.treeId === treeId && this.#from.range.size < head.treeSize;
     const range = (isOn ? this.#from?.range : undefined) ?? emptyRange;
-    const from = { treeId, firstIndex, range, head };
+    const from = { treeId, firstIndex, ended: [], range, head };
     ({ position: this.#from } = await readStep(this.#reader, from, { ...options, most: this.#most }));
+  }
+
+  /** The tree of the last step until that is read to its end, then the one after it. */
+  #treeOfStep(trees: readonly EndedTree[]): EndedTree | undefined {
+    const at = trees.findIndex(({ treeId }) => treeId === this.#from?.treeId);
+    const tree = trees[at];
+    const isAtEnd = tree !== undefined && (this.#from?.range.size ?? 0n) >= tree.head.treeSize;
+    return tree === undefined || isAtEnd ? (trees[at + 1] ?? trees[0]) : tree;
   }
 }

@@ -3,7 +3,8 @@ import { emptyRange, extendRange, rootOfRange } from '../transparency/compact-ra
 import type { TreeHead } from '../transparency/consistency-proof.ts';
 import { hashLeaf } from '../transparency/merkle-proof.ts';
 import type { ListedEntry, LogReader, LogShard } from '../transparency/log-reader.ts';
-import type { LogPosition } from './monitor-state.ts';
+import { badAnswer } from '../transparency/log-http.ts';
+import type { EndedTree, LogPosition } from './monitor-state.ts';
 
 /** Entries that are shown to be in the log, and where the follower stands after them. */
 export interface FollowedEntries {
@@ -30,13 +31,14 @@ export async function beginAt(
   const size = Number(checkpoint.treeSize);
   const place = Math.min(startIndex === undefined ? size : startIndex - firstIndex, size);
   const range = await reader.rangeUpTo(shard, place, options);
-  return { treeId, firstIndex, range, head: headOf(shard) };
+  const ended = shards.slice(0, shards.indexOf(shard)).map(toEnded);
+  return { treeId, firstIndex, ended, range, head: headOf(shard) };
 }
 
 /**
- * Follows a log from a position on: first the log proves that it was only appended to, then its entries are given in
- * order, each step once they are shown to be what the log signed. Throws ERR_LOG_CONSISTENCY, ERR_MONITOR_SHRANK,
- * ERR_LOG_ENTRY_MISSING, and what the reader throws.
+ * Follows a log from a position on: first the log proves that it was only appended to, and shows trees that had ended as
+ * they were; then its entries are given in order, each step once they are shown to be what the log signed. Throws
+ * ERR_LOG_CONSISTENCY, ERR_MONITOR_SHRANK, ERR_LOG_ENTRY_MISSING, and what the reader throws.
  */
 export async function* follow(
   reader: LogReader,
@@ -46,16 +48,22 @@ export async function* follow(
   const shards = await reader.shards(options);
   const at = shards.findIndex(({ treeId }) => treeId === from.treeId);
   const first = shards[at];
+  if (first === undefined) await refuseLagging(reader, shards, from, options);
   if (first?.firstIndex !== from.firstIndex) {
     throw forked(reader.url, `its tree ${from.treeId} is gone, or has another place`);
   }
+  const earlier = shards.slice(0, at);
+  // A position that was stored without them.
+  const ended = from.ended.length === 0 ? earlier.map(toEnded) : from.ended;
+  requireSame(reader.url, earlier, ended);
   if (await isOutdated(reader, first, from.head, options)) return;
-  let position: LogPosition = { ...from, head: headOf(first) };
+  let position: LogPosition = { ...from, ended, head: headOf(first) };
   yield { entries: [], position, behind: behindOf(position, shards) };
   for (const shard of shards.slice(at)) {
     if (shard !== first) {
       const { treeId, firstIndex } = shard;
-      position = { treeId, firstIndex, range: emptyRange, head: headOf(shard) };
+      const { range: _, ended: before, ...tree } = position;
+      position = { treeId, firstIndex, ended: [...before, tree], range: emptyRange, head: headOf(shard) };
     }
     while (position.range.size < shard.checkpoint.treeSize) {
       const step = await readStep(reader, position, { ...options, most: reader.entriesPerStep });
@@ -63,6 +71,35 @@ export async function* follow(
       yield { ...step, behind: behindOf(position, shards) };
     }
   }
+}
+
+/** Requires that trees that had ended are those that are known. Throws ERR_LOG_CONSISTENCY. */
+function requireSame(log: string, shown: readonly LogShard[], known: readonly EndedTree[]): void {
+  const other = known.find(({ treeId, firstIndex, head }, at) => {
+    const shard = shown[at];
+    return shard?.treeId !== treeId || shard.firstIndex !== firstIndex || !isSameHead(headOf(shard), head);
+  });
+  if (other !== undefined) throw forked(log, `its tree ${other.treeId} had ended, and is another now`);
+  if (shown.length > known.length) throw forked(log, 'it has a tree more before those that are known');
+}
+
+/**
+ * Throws ERR_LOG_ANSWER where a log shows all that is known but the last tree: another server answered, which lags behind.
+ * Throws what {@link requireSame} and {@link isOutdated} throw, and nothing where more than that is missing.
+ */
+async function refuseLagging(
+  reader: LogReader,
+  shards: readonly LogShard[],
+  { treeId, ended }: LogPosition,
+  options: CallOptions,
+): Promise<void> {
+  const [growing, last] = [shards.at(-1), ended.at(-1)];
+  if (growing === undefined || last?.treeId !== growing.treeId || last.firstIndex !== growing.firstIndex)
+    return;
+  requireSame(reader.url, shards.slice(0, -1), ended.slice(0, -1));
+  if (growing.checkpoint.treeSize > last.head.treeSize) return;
+  await isOutdated(reader, growing, last.head, options);
+  throw badAnswer(reader.url, `it lags behind: it does not have the tree ${treeId} that it had`);
 }
 
 /**
@@ -126,6 +163,14 @@ export async function readStep(
 
 function toHead(range: LogPosition['range']): TreeHead {
   return { treeSize: range.size, rootHash: rootOfRange(range) };
+}
+
+function isSameHead(one: TreeHead, other: TreeHead): boolean {
+  return one.treeSize === other.treeSize && Buffer.compare(one.rootHash, other.rootHash) === 0;
+}
+
+function toEnded(shard: LogShard): EndedTree {
+  return { treeId: shard.treeId, firstIndex: shard.firstIndex, head: headOf(shard) };
 }
 
 function headOf({ checkpoint: { treeSize, rootHash } }: LogShard): TreeHead {

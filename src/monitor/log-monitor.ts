@@ -48,7 +48,7 @@ export interface MonitorSettings {
   readonly graceMs: number;
   /** How many entries may wait for their record; 10,000 if absent. */
   readonly maxPending?: number;
-  /** How many entries are read again with each pass, in turn from the beginning of the tree; 0: none. */
+  /** How many entries are read again with each pass, in turn from the beginning of the log; 0: none. */
   readonly auditEntries: number;
   /** Pause between passes. */
   readonly intervalMs: number;

@@ -16,8 +16,18 @@ export interface PendingEntry extends ReadEntry {
   readonly readAtMs: number;
 }
 
+/** A tree of a log that has stopped growing, as the log last signed it. */
+export interface EndedTree {
+  readonly treeId: string;
+  /** Index over all shards of its first entry. */
+  readonly firstIndex: number;
+  readonly head: TreeHead;
+}
+
 /** Where a follower stands in a log. */
 export interface LogPosition {
+  /** The trees before this one, oldest first; the reader bounds their number. */
+  readonly ended: readonly EndedTree[];
   readonly treeId: string;
   /** Index over all shards of the tree's first entry. */
   readonly firstIndex: number;
@@ -64,15 +74,20 @@ const alarm = z.object({
   fields: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
   raisedAt: z.string(),
 });
+const tree = {
+  treeId: z.string(),
+  firstIndex: index,
+  head: z.object({ treeSize: size, rootHash: node }),
+};
 const stateShape = z.object({
   version: z.literal(1),
   log: z.string(),
   since: index,
   position: z.object({
-    treeId: z.string(),
-    firstIndex: index,
+    ...tree,
+    // States that were written before they were kept: those that the log shows are taken for them.
+    ended: z.array(z.object(tree)).default([]),
     range: z.object({ size, hashes: z.array(node) }).refine(isWellFormed),
-    head: z.object({ treeSize: size, rootHash: node }),
   }),
   pending: z.array(
     z.object({
@@ -125,8 +140,9 @@ export function encodeState(log: string, state: MonitorState): string {
     ...state,
     position: {
       ...position,
+      ended: position.ended.map((tree) => ({ ...tree, head: toText(tree.head) })),
       range: { size: position.range.size, hashes: position.range.hashes.map(toHex) },
-      head: { treeSize: position.head.treeSize, rootHash: toHex(position.head.rootHash) },
+      head: toText(position.head),
     },
   };
   return `${JSON.stringify(stored, written)}\n`;
@@ -154,6 +170,10 @@ export function decodeState(log: string, text: string, object: string): MonitorS
       cause: error,
     });
   }
+}
+
+function toText({ treeSize, rootHash }: TreeHead): object {
+  return { treeSize, rootHash: toHex(rootHash) };
 }
 
 function toHex(bytes: Uint8Array): string {

@@ -19,7 +19,7 @@ const owner: KubeObject = {
 const stateAt = (since: number, pairs = 1): MonitorState => ({
   since,
   position: {
-    ...{ treeId: '1', firstIndex: 0, range: emptyRange },
+    ...{ treeId: '1', firstIndex: 0, ended: [], range: emptyRange },
     head: { treeSize: 0n, rootHash: rootOfRange(emptyRange) },
   },
   pending: [],

@@ -17,6 +17,7 @@ import type { LogMonitorParts } from '../../../src/monitor/log-monitor.ts';
 import { StateFile } from '../../../src/monitor/state-file.ts';
 import { exactly } from '../../../src/signing/certificate-identity.ts';
 import { createMonitorMetrics } from '../../../src/telemetry/monitor-metrics.ts';
+import type { ListedEntry } from '../../../src/transparency/log-reader.ts';
 import { RekorV1Reader } from '../../../src/transparency/rekor-v1-reader.ts';
 import { codeOfRejection } from '../signing/codes.ts';
 import { signal } from '../signing/signed-evidence.ts';
@@ -89,6 +90,18 @@ describe('LogMonitor', () => {
       ...parts,
     });
     return { monitor, intents };
+  };
+  /** A reader that takes something else for what the log gives. */
+  const readerWith = (edit: (entries: readonly ListedEntry[]) => readonly ListedEntry[]): RekorV1Reader => {
+    const reader = new RekorV1Reader({ url: log.url, dispatcher: agent, clock, keys: [log.key] });
+    return Object.assign(reader, {
+      readEntries: async (...args: Parameters<RekorV1Reader['readEntries']>) =>
+        edit(await RekorV1Reader.prototype.readEntries.apply(reader, args)),
+    });
+  };
+  const changedAt = (index: number, entries: readonly ListedEntry[]): readonly ListedEntry[] => {
+    const body = entryOf('dsse', newPayload(), newKey());
+    return entries.map((one) => (one.logIndex === index ? { ...one, body } : one));
   };
   const pass = async ({ monitor }: { readonly monitor: LogMonitor }): Promise<string | undefined> =>
     (await monitor.pass({ signal, graceMs }))?.code;
@@ -249,6 +262,71 @@ describe('LogMonitor', () => {
     expect(raised.map(({ logIndex }) => logIndex)).to.deep.equal([12]);
   });
 
+  describe('with a log that went on in a new tree', () => {
+    let opened: Awaited<ReturnType<typeof open>>;
+    beforeEach(async () => {
+      opened = await open();
+      await pass(opened);
+      log.trees.push({ treeId: '2', bodies: [entryOf('dsse', newPayload(), newKey())] });
+      expect(await pass(opened)).to.equal(undefined);
+    });
+
+    it('raises LogForked for an entry that was changed in the old one', async () => {
+      log.trees[0]!.bodies[4] = entryOf('dsse', newPayload(), newKey());
+      expect(await pass(opened)).to.equal('ERR_LOG_CONSISTENCY');
+      expect(await pass(await open())).to.equal('ERR_LOG_CONSISTENCY');
+      expect(alarms()).to.deep.equal(['LogForked']);
+    });
+
+    it('reads the old one again as well, and raises LogForked for what is not what it signed', async () => {
+      const seen = new Set<number>();
+      let isChanged = false;
+      const reader = readerWith((entries) => {
+        for (const { logIndex } of entries) seen.add(logIndex);
+        return isChanged ? changedAt(7, entries) : entries;
+      });
+      const again = await open({ reader });
+      for (let steps = 0; steps < 4; steps += 1) expect(await pass(again)).to.equal(undefined);
+      expect([...seen].toSorted((a, b) => a - b)).to.deep.equal(Array.from({ length: 12 }, (_, at) => at));
+      isChanged = true;
+      const codes = [await pass(again), await pass(again), await pass(again), await pass(again)];
+      expect(codes).to.include('ERR_LOG_CONSISTENCY');
+      expect(alarms()).to.deep.equal(['LogForked']);
+    });
+
+    it('takes an answer without the new tree for one of a server that lags behind', async () => {
+      const [tree] = log.trees.splice(1, 1);
+      expect(await pass(opened)).to.equal('ERR_LOG_ANSWER');
+      expect(raised).to.deep.equal([]);
+      log.trees.push(tree!);
+      expect(await pass(opened)).to.equal(undefined);
+      log.trees.pop();
+      nowMs += 600_000;
+      await pass(opened);
+      expect(alarms()).to.deep.equal(['LogUnreachable']);
+    });
+
+    it('raises an alarm at once for an answer in which more than the new tree is missing', async () => {
+      const [old] = log.trees.splice(1, 1);
+      log.trees[0]!.bodies.pop();
+      expect(await pass(opened)).to.equal('ERR_MONITOR_SHRANK');
+      log.trees.splice(0, 1, { treeId: '9', bodies: old!.bodies });
+      expect(await pass(opened)).to.equal('ERR_LOG_CONSISTENCY');
+      expect(alarms()).to.deep.equal(['LogShrank', 'LogForked']);
+    });
+
+    it('takes a state that was stored before old trees were, and knows them from then on', async () => {
+      const file = join(folder, 'state');
+      const state = JSON.parse(await readFile(file, 'utf8')) as { position: Record<string, unknown> };
+      expect(state.position['ended']).to.have.length(1);
+      delete state.position['ended'];
+      await writeFile(file, JSON.stringify(state));
+      expect(await pass(await open())).to.equal(undefined);
+      log.trees[0]!.bodies[4] = entryOf('dsse', newPayload(), newKey());
+      expect(await pass(await open())).to.equal('ERR_LOG_CONSISTENCY');
+    });
+  });
+
   it('raises LogForked once for a log that changed an old entry', async () => {
     const opened = await open();
     await pass(opened);
@@ -261,16 +339,9 @@ describe('LogMonitor', () => {
   });
 
   it('raises LogForked once for an entry that was changed after it was read, though the tree stayed as it was', async () => {
-    const reader = new RekorV1Reader({ url: log.url, dispatcher: agent, clock, keys: [log.key] });
     let isChanged = false;
     const opened = await open({
-      reader: Object.assign(reader, {
-        readEntries: async (...args: Parameters<RekorV1Reader['readEntries']>) => {
-          const entries = await RekorV1Reader.prototype.readEntries.apply(reader, args);
-          const body = entryOf('dsse', newPayload(), newKey());
-          return isChanged ? entries.map((one) => (one.logIndex === 7 ? { ...one, body } : one)) : entries;
-        },
-      }),
+      reader: readerWith((entries) => (isChanged ? changedAt(7, entries) : entries)),
     });
     for (let passes = 0; passes < 3; passes += 1) expect(await pass(opened)).to.equal(undefined);
     isChanged = true;
@@ -298,15 +369,7 @@ describe('LogMonitor', () => {
   });
 
   it('raises LogForked for entries that are not those that the log signed', async () => {
-    const reader = new RekorV1Reader({ url: log.url, dispatcher: agent, clock, keys: [log.key] });
-    const opened = await open({
-      reader: Object.assign(reader, {
-        readEntries: async (...args: Parameters<RekorV1Reader['readEntries']>) => {
-          const entries = await RekorV1Reader.prototype.readEntries.apply(reader, args);
-          return entries.with(2, { ...entries[2]!, body: entryOf('dsse', newPayload(), newKey()) });
-        },
-      }),
-    });
+    const opened = await open({ reader: readerWith((entries) => changedAt(2, entries)) });
     expect(await pass(opened)).to.equal('ERR_LOG_CONSISTENCY');
     expect(alarms()).to.deep.equal(['LogForked']);
   });

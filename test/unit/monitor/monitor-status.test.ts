@@ -7,7 +7,7 @@ import { emptyRange, rootOfRange } from '../../../src/transparency/compact-range
 
 const head = { treeSize: 12n, rootHash: rootOfRange(emptyRange) };
 const standing: MonitorFacts['standing'] = {
-  position: { treeId: '1', firstIndex: 5, range: { ...emptyRange, size: 7n }, head },
+  position: { treeId: '1', firstIndex: 5, ended: [], range: { ...emptyRange, size: 7n }, head },
   ...{ behind: 0, pending: 1, caughtUpAt: new Date('2026-10-01T10:11:12Z'), raised: [] },
 };
 const facts: MonitorFacts = {
