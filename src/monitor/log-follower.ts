@@ -154,7 +154,7 @@ export async function readStep(
     if (!isAppError(error) || error.code !== 'ERR_LOG_CONSISTENCY') throw error;
     throw forked(
       reader.url,
-      `what it gives as its entries ${start} to ${start + count - 1} is not what it signed`,
+      `what it gives as its entries ${start} to ${start + entries.length - 1} is not what it signed`,
       error,
     );
   }

@@ -12,6 +12,8 @@ import type { LogAnswer, LogCall, LogHttpOptions } from './log-http.ts';
 import type { LogKey } from './log-key.ts';
 import type { ListedEntry, LogReader, LogShard } from './log-reader.ts';
 import { hashLeaf } from './merkle-proof.ts';
+import { readAhead } from './read-ahead.ts';
+import type { CallBounds, ReadPart } from './read-ahead.ts';
 import { parseEntryAnswer, parseEntryList } from './rekor-v1-entry.ts';
 
 /** What a {@link RekorV1Reader} needs. */
@@ -29,6 +31,11 @@ const maxProofHashes = 128;
 // What Rekor v1 takes in one request (rekor, openapi.yaml, `SearchLogQuery`), and what a log of our own bears at once.
 const entriesPerCall = 10;
 const callsAtOnce = 8;
+// Ten entries as pipelines make them take a tenth of that.
+const usualBytes = 2 * 1024 * 1024;
+// An answer is held four times while it is parsed, which must fit into the monitor's memory.
+const maxEntryBytes = 64 * 1024 * 1024;
+const singlyBytes = 8 * 1024 * 1024;
 
 const tree = {
   treeID: z.string().regex(/^\d{1,20}$/),
@@ -47,6 +54,8 @@ export class RekorV1Reader implements LogReader {
   readonly entriesPerStep = 1000;
   readonly entriesPerAudit = 100;
   readonly #options: RekorV1ReaderOptions;
+  /** Set while entries are larger than usual ones. */
+  #isCareful = false;
 
   constructor(options: RekorV1ReaderOptions) {
     this.#options = options;
@@ -89,32 +98,26 @@ export class RekorV1Reader implements LogReader {
   }
 
   async readEntries(first: number, count: number, { signal }: CallOptions): Promise<readonly ListedEntry[]> {
-    const failing = new AbortController();
-    const either = AbortSignal.any([signal, failing.signal]);
-    const calls = Math.ceil(count / entriesPerCall);
-    const read = new Array<readonly ListedEntry[]>(calls);
-    let next = 0;
-    const work = async (): Promise<void> => {
-      for (let call = next++; call < calls; call = next++) {
-        const start = call * entriesPerCall;
-        const length = Math.min(entriesPerCall, count - start);
-        read[call] = await this.#readSome(first + start, length, either);
-      }
-    };
-    try {
-      await Promise.all(Array.from({ length: Math.min(callsAtOnce, calls) }, work));
-    } catch (error) {
-      failing.abort(error);
-      throw error;
+    if (!this.#isCareful) {
+      const { values, isTooLarge } = await readAhead(
+        Math.ceil(count / entriesPerCall),
+        (call, bounds) => {
+          const start = call * entriesPerCall;
+          return this.#readSome(first + start, Math.min(entriesPerCall, count - start), bounds);
+        },
+        { atOnce: callsAtOnce, maxBytes: usualBytes, signal },
+      );
+      this.#isCareful = isTooLarge;
+      if (values.length > 0) return values.flat();
     }
-    return read.flat();
+    return this.#readSingly(first, Math.min(count, entriesPerCall), signal);
   }
 
   /** By the inclusion proof of the entry before that index. */
   async rangeUpTo(shard: LogShard, index: number, { signal }: CallOptions): Promise<CompactRange> {
     if (index === 0) return emptyRange;
     const path = `api/v1/log/entries?logIndex=${shard.firstIndex + index - 1}`;
-    const answer = await this.#call({ method: 'GET', path, signal });
+    const answer = await this.#call({ method: 'GET', path, maxBytes: maxEntryBytes, signal });
     const { entry } = parseEntryAnswer(answer.body, answer.address);
     const key = this.#options.keys.find(({ logId }) => logId === entry.logId?.keyId.toString('hex'));
     const proof = entry.inclusionProof;
@@ -127,15 +130,33 @@ export class RekorV1Reader implements LogReader {
     return extendRange(before, [hashLeaf(entry.canonicalizedBody)]);
   }
 
-  async #readSome(first: number, count: number, signal: AbortSignal): Promise<readonly ListedEntry[]> {
+  /** One by one, since one may be as large as the log takes; until there is enough. */
+  async #readSingly(first: number, count: number, signal: AbortSignal): Promise<readonly ListedEntry[]> {
+    const read: ListedEntry[] = [];
+    let held = 0;
+    while (read.length < count && held < singlyBytes) {
+      const bounds = { maxBytes: maxEntryBytes, signal };
+      const { value, bytes } = await this.#readSome(first + read.length, 1, bounds);
+      read.push(...value);
+      held += bytes;
+    }
+    this.#isCareful = held > usualBytes;
+    return read;
+  }
+
+  async #readSome(
+    first: number,
+    count: number,
+    bounds: CallBounds,
+  ): Promise<ReadPart<readonly ListedEntry[]>> {
     const logIndexes = Array.from({ length: count }, (_, at) => first + at);
     const body = JSON.stringify({ logIndexes });
     const path = 'api/v1/log/entries/retrieve';
-    const answer = await this.#call({ method: 'POST', path, body, signal });
+    const answer = await this.#call({ method: 'POST', path, body, ...bounds });
     const found = new Map(
       parseEntryList(answer.body, answer.address).map((entry) => [entry.logIndex, entry]),
     );
-    return logIndexes.map((index) => {
+    const value = logIndexes.map((index) => {
       const entry = found.get(index);
       if (entry !== undefined) return entry;
       throw new AppError('ERR_LOG_ENTRY_MISSING', `${this.url} does not give its entry ${index}`, {
@@ -144,6 +165,7 @@ export class RekorV1Reader implements LogReader {
         remedy: 'Ask the operator of the log: it signed for a tree that holds this entry.',
       });
     });
+    return { value, bytes: answer.body.length };
   }
 
   async #call(call: LogCall): Promise<LogAnswer> {

@@ -9,6 +9,8 @@ import type { LogAnswer, LogHttpOptions } from './log-http.ts';
 import type { LogKey } from './log-key.ts';
 import type { ListedEntry, LogReader, LogShard } from './log-reader.ts';
 import { hashLeaf } from './merkle-proof.ts';
+import { readAhead } from './read-ahead.ts';
+import type { CallBounds, ReadPart } from './read-ahead.ts';
 import { parseBundle, parseTile, tilePath } from './tile-format.ts';
 import { TileTree, tileWidth, widthOfTile } from './tile-tree.ts';
 import type { TileRef } from './tile-tree.ts';
@@ -34,6 +36,8 @@ const maxCheckpointBytes = 64 * 1024;
 const maxTileBytes = tileWidth * 32;
 // 256 entries, each with its length in two bytes.
 const maxBundleBytes = tileWidth * (2 + 0xffff);
+// Twice what a bundle of signatures with certificates takes.
+const usualBundleBytes = 1.5 * 1024 * 1024;
 const callsAtOnce = 16;
 const cachedTiles = 512;
 const bundlesPerStep = 32;
@@ -50,6 +54,8 @@ export class RekorV2Reader implements LogReader {
   readonly #options: RekorV2ReaderOptions;
   readonly #tiles = new Map<string, readonly Buffer[]>();
   #size = 0;
+  /** Set while bundles are larger than usual ones. */
+  #isCareful = false;
 
   constructor(options: RekorV2ReaderOptions) {
     this.#options = options;
@@ -80,15 +86,9 @@ export class RekorV2Reader implements LogReader {
   }
 
   async readEntries(first: number, count: number, { signal }: CallOptions): Promise<readonly ListedEntry[]> {
-    const [from, to] = [Math.floor(first / tileWidth), Math.ceil((first + count) / tileWidth)];
-    const bundles: ListedEntry[][] = [];
-    for (let start = from; start < to; start += callsAtOnce) {
-      const calls = Array.from({ length: Math.min(callsAtOnce, to - start) }, (_, at) => start + at);
-      bundles.push(
-        ...(await Promise.all(calls.map((index) => this.#readBundle(index, first + count, signal)))),
-      );
-    }
-    return bundles.flat().filter(({ logIndex }) => logIndex >= first && logIndex < first + count);
+    const end = first + count;
+    const bundles = await this.#readBundles(first, end, signal);
+    return bundles.flat().filter(({ logIndex }) => logIndex >= first && logIndex < end);
   }
 
   async rangeUpTo({ checkpoint }: LogShard, index: number, options: CallOptions): Promise<CompactRange> {
@@ -114,21 +114,47 @@ export class RekorV2Reader implements LogReader {
     return hashes;
   }
 
+  /** Bundles from that of the index `first` on, at least this one. */
+  async #readBundles(
+    first: number,
+    end: number,
+    signal: AbortSignal,
+  ): Promise<readonly (readonly ListedEntry[])[]> {
+    const [from, to] = [Math.floor(first / tileWidth), Math.ceil(end / tileWidth)];
+    if (!this.#isCareful) {
+      const { values, isTooLarge } = await readAhead(
+        to - from,
+        (at, bounds) => this.#readBundle(from + at, end, bounds),
+        { atOnce: callsAtOnce, maxBytes: usualBundleBytes, signal },
+      );
+      this.#isCareful = isTooLarge;
+      if (values.length > 0) return values;
+    }
+    const { value, bytes } = await this.#readBundle(from, end, { maxBytes: maxBundleBytes, signal });
+    this.#isCareful = bytes > usualBundleBytes;
+    return [value];
+  }
+
   /** A bundle's entries below the index `end`. The log keeps the width that it had at its checkpoint, if not all of it. */
-  async #readBundle(index: number, end: number, signal: AbortSignal): Promise<ListedEntry[]> {
+  async #readBundle(
+    index: number,
+    end: number,
+    { maxBytes, signal }: CallBounds,
+  ): Promise<ReadPart<readonly ListedEntry[]>> {
     const width = widthOfTile(0, index, Math.max(this.#size, end));
     const tile = { level: 'entries', index, width } as const;
-    const { body, address } = await this.#callForTile(tile, maxBundleBytes, signal);
+    const { body, address } = await this.#callForTile(tile, maxBytes, signal);
     const entries = parseBundle(body, width);
     if (entries === undefined) throw badAnswer(address, 'it is no bundle of that many entries');
     const hashes = entries.map(hashLeaf);
     await this.#requireHashes({ level: 0, index, width }, hashes, signal);
-    return entries.map((entry, at) => ({
+    const value = entries.map((entry, at) => ({
       uuid: hashes[at]?.toString('hex') ?? '',
       logIndex: index * tileWidth + at,
       body: entry,
       integratedTime: undefined,
     }));
+    return { value, bytes: body.length };
   }
 
   /** Requires that the log stores these hashes, and above a full tile its root. Throws ERR_LOG_CONSISTENCY. */

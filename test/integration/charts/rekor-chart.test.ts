@@ -79,6 +79,7 @@ const badValues: readonly (readonly [object, RegExp])[] = [
   [{ ...base, servr: {} }, /additional properties 'servr' not allowed/],
   [{ ...base, server: { inactiveShards: [{ treeID: 4711 }] } }, /'\/server\/inactiveShards\/0\/treeID'/],
   [{ ...base, server: { port: 443 } }, /'\/server\/port'/],
+  [{ ...base, server: { maxRequestBytes: 0 } }, /'\/server\/maxRequestBytes'/],
   [{ ...base, images: { rekor: { digest: 'sha256:abc' } } }, /'\/images\/rekor\/digest'/],
   [{ ...base, version: 'v3' }, /'\/version'/],
   [{ ...base, signer: { mode: 'secret' } }, /signer\.existingSecret: name the Secret/],
@@ -157,6 +158,15 @@ describe('charts/rekor', function () {
       ({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === 'rekor-server',
     );
     expect(config).to.have.nested.property('data.shards\\.yaml', '- treeID: 4837583745837458374\n');
+  });
+
+  it('bounds what the log takes, and lets one say how much that is', async () => {
+    const [usual, given] = await Promise.all([
+      render(base),
+      render({ ...base, server: { maxRequestBytes: 2_000_000 } }),
+    ]);
+    expect(JSON.stringify(usual)).to.include('"--max_request_body_size=16777216"');
+    expect(JSON.stringify(given)).to.include('"--max_request_body_size=2000000"');
   });
 
   it('lets cert-manager issue the certificate', async () => {

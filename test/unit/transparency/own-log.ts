@@ -31,6 +31,13 @@ export class OwnLog implements AsyncDisposable {
   readonly asked: string[] = [];
   url = '';
   readonly #privateKey: Parameters<typeof sign>[2];
+  /** Large entries are not hashed for each answer. */
+  readonly #leaves = new WeakMap<Buffer, Buffer>();
+  readonly #leafOf = (body: Buffer): Buffer => {
+    const leaf = this.#leaves.get(body) ?? hashLeaf(body);
+    this.#leaves.set(body, leaf);
+    return leaf;
+  };
   readonly #server = createServer((request, response) => {
     void (async () => {
       const body = (await request.toArray()).join('');
@@ -83,7 +90,7 @@ export class OwnLog implements AsyncDisposable {
     const tree = this.trees.find(({ treeId }) => treeId === query.get('treeID'))!;
     const [first, last] = [Number(query.get('firstSize')), Number(query.get('lastSize'))];
     if (last > tree.bodies.length) return { status: 400, json: { message: 'lastSize is beyond the tree' } };
-    const hashes = consistencyProofOf(tree.bodies.slice(0, last).map(hashLeaf), first);
+    const hashes = consistencyProofOf(tree.bodies.slice(0, last).map(this.#leafOf), first);
     return { status: 200, json: { hashes: hashes.map((node) => node.toString('hex')) } };
   }
 
@@ -92,7 +99,7 @@ export class OwnLog implements AsyncDisposable {
   }
 
   #checkpoint(treeId: string, bodies: readonly Buffer[]): string {
-    const note = `own.log - ${treeId}\n${bodies.length}\n${rootOf(bodies.map(hashLeaf)).toString('base64')}\n`;
+    const note = `own.log - ${treeId}\n${bodies.length}\n${rootOf(bodies.map(this.#leafOf)).toString('base64')}\n`;
     const signature = sign('sha256', Buffer.from(note), this.#privateKey);
     return `${note}\n— own.log ${Buffer.concat([Buffer.alloc(4), signature]).toString('base64')}\n`;
   }
@@ -106,7 +113,7 @@ export class OwnLog implements AsyncDisposable {
     });
     const body = tree?.bodies[at];
     if (tree === undefined || body === undefined || this.hidden.has(logIndex)) return [];
-    const leaves = tree.bodies.map(hashLeaf);
+    const leaves = tree.bodies.map(this.#leafOf);
     const inclusionProof = {
       checkpoint: this.#checkpoint(tree.treeId, tree.bodies),
       hashes: proofOf(leaves, at).map((node) => node.toString('hex')),

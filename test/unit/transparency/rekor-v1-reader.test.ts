@@ -77,6 +77,22 @@ describe('RekorV1Reader', () => {
     ).to.equal('ERR_LOG_CONSISTENCY');
   });
 
+  it('gives fewer entries than asked where they are large, and all of them in the end', async () => {
+    const large = Buffer.from(JSON.stringify({ kind: 'test', padding: 'x'.repeat(1.6 * 1024 * 1024) }));
+    const bodies = [...bodiesOf(15), large, large, large, ...bodiesOf(40)];
+    log.trees[0]!.bodies = bodies;
+    const reader = open();
+    const steps: (readonly Buffer[])[] = [];
+    for (let read = 0; read < bodies.length; read = steps.flat().length) {
+      const entries = await reader.readEntries(read, bodies.length - read, { signal });
+      expect(entries[0]?.logIndex).to.equal(read);
+      steps.push(entries.map(({ body }) => body));
+    }
+    expect(steps.flat().map(hashLeaf)).to.deep.equal(bodies.map(hashLeaf));
+    // The first call alone; one entry a call where a large one was met; several calls at once again.
+    expect(steps.map(({ length }) => length)).to.deep.equal([10, 10, 10, 28]);
+  });
+
   it('gives up when the log fails, with ERR_LOG_UNAVAILABLE', async () => {
     log.failing = 503;
     expect(await codeOfRejection(open().readEntries(0, 30, { signal }))).to.equal('ERR_LOG_UNAVAILABLE');

@@ -60,6 +60,21 @@ describe('RekorV2Reader', () => {
     }
   });
 
+  it('gives fewer entries than asked where they are large, and all of them in the end', async () => {
+    const large = Array.from({ length: 300 }, (_, at) => Buffer.alloc(30_000, at));
+    log.bodies = [...bodies.slice(0, 256), ...large, ...bodies.slice(0, 400)];
+    const reader = open();
+    await reader.shards({ signal });
+    const steps: (readonly Buffer[])[] = [];
+    for (let read = 0; read < log.bodies.length; read = steps.flat().length) {
+      const entries = await reader.readEntries(read, log.bodies.length - read, { signal });
+      expect(entries[0]?.logIndex).to.equal(read);
+      steps.push(entries.map(({ body }) => body));
+    }
+    expect(steps.flat().map(hashLeaf)).to.deep.equal(log.bodies.map(hashLeaf));
+    expect(steps.map(({ length }) => length)).to.deep.equal([256, 256, 256, 188]);
+  });
+
   it('takes a full tile where the log dropped the partial one', async () => {
     const reader = open();
     log.shownSize = 300;
