@@ -160,6 +160,17 @@ describe('charts/rekor', function () {
     expect(config).to.have.nested.property('data.shards\\.yaml', '- treeID: 4837583745837458374\n');
   });
 
+  it('ends all Pods of the server before it starts new ones where trees are closed', async () => {
+    const strategyOf = async (values: object): Promise<unknown> => {
+      const objects = await render(values);
+      return objects.find(({ kind, metadata }) => kind === 'Deployment' && metadata.name === 'rekor-server')
+        ?.spec?.['strategy'];
+    };
+    expect(await strategyOf(base)).to.equal(undefined);
+    const closed = { ...base, server: { inactiveShards: [{ treeID: '4837583745837458374' }] } };
+    expect(await strategyOf(closed)).to.deep.include({ type: 'Recreate' });
+  });
+
   it('bounds what the log takes, and lets one say how much that is', async () => {
     const [usual, given] = await Promise.all([
       render(base),
