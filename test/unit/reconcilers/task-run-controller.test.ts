@@ -287,7 +287,7 @@ describe('the controller of TaskRuns', () => {
       const controller = await start();
       controller.adjust({
         ...{ concurrency: 4, retry: { baseMs: 2000, maxMs: 3_600_000 } },
-        holdDeletionMs: 600_000,
+        ...{ managedBy: [], holdDeletionMs: 600_000 },
       });
       await watch.send('taskruns', 'MODIFIED', held(clock.now()));
       const before = worked.length;
