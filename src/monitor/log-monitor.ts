@@ -195,7 +195,7 @@ export class LogMonitor {
       this.#since = indexAfter(this.#position);
     }
     for await (const step of follow(reader, this.#position, options)) {
-      this.#judgeAll(step);
+      await this.#judgeAll(step);
       this.#position = step.position;
       if (this.#judge.isFull) await this.#raiseDue(graceMs, options);
       else if (this.#isListingDue()) await this.#raiseIfListed(graceMs, options);
@@ -203,14 +203,14 @@ export class LogMonitor {
     }
   }
 
-  #judgeAll({ entries, position, behind }: FollowedEntries): void {
+  async #judgeAll({ entries, position, behind }: FollowedEntries): Promise<void> {
     const { clock, metrics } = this.#parts;
     this.#behind = behind;
     this.#entriesRead += entries.length;
     const counts = new Map<EntryOutcome, number>();
     const readAtMs = clock.now().getTime();
     for (const listed of entries) {
-      const entry = readEntry(listed);
+      const entry = await readEntry(listed);
       const outcome = this.#judge.judge(entry, readAtMs);
       if (outcome === 'forged') this.#tellForged(entry);
       counts.set(outcome, (counts.get(outcome) ?? 0) + 1);

@@ -36,7 +36,7 @@ async function isKeptBy(
   if (promised.logIndex >= end) return false;
   const listed = await findEntry(reader, promised.logIndex, options);
   if (listed === undefined) return false;
-  const entry = readEntry(listed);
+  const entry = await readEntry(listed);
   return (
     isAbout(promised, entry.payloadDigest) &&
     entry.verifiers.some(({ fingerprint }) => promised.keyFingerprints.includes(fingerprint))

@@ -6,9 +6,9 @@ import { parseTrustRoot } from '../../../src/signing/trust-root.ts';
 import { entryOf, newAuthority, newCertificate, newKey, newPayload } from './entries.ts';
 import type { TestSigner } from './entries.ts';
 
-const verifierOf = (signer: TestSigner): EntryVerifier => {
+const verifierOf = async (signer: TestSigner): Promise<EntryVerifier> => {
   const body = entryOf('dsse', newPayload(), signer);
-  return readEntry({ body, uuid: '', logIndex: 0, integratedTime: 0 }).verifiers[0]!;
+  return (await readEntry({ body, uuid: '', logIndex: 0, integratedTime: 0 })).verifiers[0]!;
 };
 
 describe('originByTrustRoot', () => {
@@ -16,20 +16,22 @@ describe('originByTrustRoot', () => {
     const [authority, another] = [await newAuthority(), await newAuthority()];
     const origin = originByTrustRoot(parseTrustRoot(JSON.stringify(authority.trustedRoot)));
     const issued = await newCertificate('https://us', 'https://issuer', authority);
-    expect(origin.isGenuine(verifierOf(issued))).to.equal(true);
+    expect(origin.isGenuine(await verifierOf(issued))).to.equal(true);
     expect(
-      origin.isGenuine(verifierOf(await newCertificate('https://us', 'https://issuer', another))),
+      origin.isGenuine(await verifierOf(await newCertificate('https://us', 'https://issuer', another))),
     ).to.equal(false);
-    expect(origin.isGenuine(verifierOf(await newCertificate('https://us', 'https://issuer')))).to.equal(
+    expect(origin.isGenuine(await verifierOf(await newCertificate('https://us', 'https://issuer')))).to.equal(
       false,
     );
-    expect(origin.isGenuine(verifierOf(newKey()))).to.equal(true);
+    expect(origin.isGenuine(await verifierOf(newKey()))).to.equal(true);
   });
 
   it('takes every certificate for genuine without an authority to ask', async () => {
     const { trustedRoot } = await newAuthority();
     const without = { ...trustedRoot, certificateAuthorities: [] };
     const origin = originByTrustRoot(parseTrustRoot(JSON.stringify(without)));
-    expect(origin.isGenuine(verifierOf(await newCertificate('https://us', 'https://issuer')))).to.equal(true);
+    expect(origin.isGenuine(await verifierOf(await newCertificate('https://us', 'https://issuer')))).to.equal(
+      true,
+    );
   });
 });
