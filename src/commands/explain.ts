@@ -13,6 +13,7 @@ import type { Settings } from '../settings/settings-schema.ts';
 import { addRegistryOptions, withRegistryFlags } from './wiring/registry-options.ts';
 import type { RegistryFlags } from './wiring/registry-options.ts';
 import { readSettings } from './wiring/settings.ts';
+import { addValue } from './repeated-value.ts';
 
 interface ExplainFlags extends RegistryFlags {
   readonly policy?: readonly string[];
@@ -32,7 +33,11 @@ export function explainCommand(context: CommandContext): Command {
       'tell all that is known of an image: run, commit, builder, signers, log entries, SBOM, policies',
     )
     .argument('<image>', 'HOST/PATH:TAG or HOST/PATH@sha256:HEX')
-    .option('--policy <file...>', 'YAML or JSON with ClusterImagePolicies and what they refer to')
+    .option(
+      '--policy <file>',
+      'YAML or JSON with ClusterImagePolicies and what they refer to; may be given more than once',
+      addValue,
+    )
     .option('--cluster', 'ask the policies, exceptions and trust roots of the cluster that kubectl would use')
     .option('-n, --namespace <name>', 'where the Secrets of policies lie', 'tekton-chains')
     .option('--online', 'ask the transparency logs whether they still hold the entries')

@@ -17,6 +17,7 @@ import { addCosignFlags, verifyingRefusals } from './wiring/cosign-options.ts';
 import { addRegistryOptions, withRegistryFlags } from './wiring/registry-options.ts';
 import type { RegistryFlags } from './wiring/registry-options.ts';
 import { readSettings } from './wiring/settings.ts';
+import { addValue } from './repeated-value.ts';
 
 interface VerifyAttestationFlags extends SignerFlags, RegistryFlags {
   readonly output: 'json' | 'text';
@@ -35,8 +36,9 @@ export function verifyAttestationCommand(context: CommandContext): Command {
     .argument('<image>', 'HOST/PATH:TAG or HOST/PATH@sha256:HEX')
     .option('--type <type>', 'slsaprovenance, cyclonedx, spdxjson, vuln ... or a URI', 'custom')
     .option(
-      '--policy <file...>',
-      'CUE (.cue) or Rego (.rego) that each verified statement of the type must satisfy',
+      '--policy <file>',
+      'CUE (.cue) or Rego (.rego) that each verified statement of the type must satisfy; may be given more than once',
+      addValue,
     )
     .option('--trusted-root <file>', 'trusted_root.json of the Sigstore instance in use')
     .option('--config <file>', 'file with a ChainwrightConfig object')

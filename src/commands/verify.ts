@@ -21,6 +21,7 @@ import type { OutputFormat } from './wiring/output-format.ts';
 import { addRegistryOptions, withRegistryFlags } from './wiring/registry-options.ts';
 import type { RegistryFlags } from './wiring/registry-options.ts';
 import { readSettings } from './wiring/settings.ts';
+import { addValue } from './repeated-value.ts';
 
 interface VerifyFlags extends SignerFlags, RegistryFlags {
   readonly annotations?: Annotations;
@@ -40,7 +41,11 @@ export function verifyCommand(context: CommandContext): Command {
       'verify an image by policies, or by cosign’s flags: every check, with the evidence that passed it',
     )
     .argument('<image>', 'HOST/PATH:TAG or HOST/PATH@sha256:HEX')
-    .option('--policy <file...>', 'YAML or JSON with ClusterImagePolicies and what they refer to')
+    .option(
+      '--policy <file>',
+      'YAML or JSON with ClusterImagePolicies and what they refer to; may be given more than once',
+      addValue,
+    )
     .option('--cluster', 'judge by the policies and trust roots of the cluster that kubectl would use')
     .option('-n, --namespace <name>', 'where the Secrets of policies lie', 'tekton-chains')
     .option('--trusted-root <file>', 'trusted_root.json of the Sigstore instance in use')

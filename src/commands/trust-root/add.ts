@@ -16,6 +16,7 @@ import { readServices, requireSound, writeResults } from './built-root.ts';
 import type { OutputFlags, ServiceFlags, TrustLists } from './built-root.ts';
 import { formatTime, serviceOption } from './service-spec.ts';
 import { readTrustedRoot } from './trust-document.ts';
+import { addValue } from '../repeated-value.ts';
 
 interface AddFlags extends ServiceFlags, OutputFlags {
   readonly overlap: string;
@@ -32,7 +33,12 @@ export function addCommand(context: CommandContext): Command {
     .addOption(serviceOption('ctfe'))
     .addOption(serviceOption('tsa'))
     .option('--overlap <duration>', 'how long a replaced key still counts after the new one’s start', '1h')
-    .option('--replaces <url...>', 'also ends what is at this address', [])
+    .option(
+      '--replaces <url>',
+      'also ends what is at this address; may be given more than once',
+      addValue,
+      [],
+    )
     .option('--out <file>', 'where the result goes, which may be the same file; without it: standard output')
     .option('--object <file>', 'where a policy.sigstore.dev TrustRoot goes, as YAML')
     .option('--name <name>', 'the name of that object', 'default')

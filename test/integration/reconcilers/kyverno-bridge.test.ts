@@ -169,7 +169,7 @@ describe("policies for Kyverno on a real API server, with Kyverno's own CRD and 
       spec: { ...foreign, attestors: [], validations: [{ expression: 'true' }] },
     });
     const source = register.find(nameOf('keys'))?.compiled ?? expect.fail('it is not registered');
-    register.put({ compiled: { ...source, name: nameOf('foreign') }, version: 'foreign' });
+    register.put({ compiled: { ...source, mode: 'enforce', name: nameOf('foreign') }, version: 'foreign' });
     const owner = owners.get(nameOf('keys')) ?? expect.fail('there is no owner');
     await eventually(() => {
       bridge.wake();

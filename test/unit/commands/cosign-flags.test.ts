@@ -2,9 +2,11 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { expect } from 'chai';
 import { attestCommand } from '../../../src/commands/attest.ts';
+import { explainCommand } from '../../../src/commands/explain.ts';
 import { signBlobCommand } from '../../../src/commands/sign-blob.ts';
 import { signCommand } from '../../../src/commands/sign.ts';
 import { triangulateCommand } from '../../../src/commands/triangulate.ts';
+import { addCommand } from '../../../src/commands/trust-root/add.ts';
 import { verifyAttestationCommand } from '../../../src/commands/verify-attestation.ts';
 import { verifyBlobCommand } from '../../../src/commands/verify-blob.ts';
 import { verifyCommand } from '../../../src/commands/verify.ts';
@@ -51,6 +53,19 @@ function outcomeOf(command: Command, name: string, value: string): string {
 }
 
 describe('flags of cosign', () => {
+  for (const open of [...commands, explainCommand, addCommand]) {
+    it(`of ${open(context).name()} take one value each, so that the argument may follow them`, () => {
+      expect(open(context).options.filter(({ variadic }) => variadic)).to.deep.equal([]);
+    });
+  }
+
+  it('that are given more than once are all taken, and so is what follows them', () => {
+    const command = verifyAttestationCommand(context);
+    const { operands } = command.parseOptions(['--policy', 'a.cue', '--policy', 'b.rego', 'image']);
+    expect(operands).to.deep.equal(['image']);
+    expect(command.opts()).to.deep.include({ policy: ['a.cue', 'b.rego'] });
+  });
+
   for (const open of commands) {
     const name = open(context).name();
     it(`are all known by ${name}`, () => {
