@@ -25,6 +25,8 @@ export const registryLimits = {
   dockerConfigBytes: 1024 * 1024,
   /** Writes of one tag that may be overtaken before we give up. */
   tagAttempts: 8,
+  /** Readings of one tag that the registry may fail while it is being written. */
+  tornReads: 3,
   /** Existing layers looked into, and bytes read, when searching for content that is attached already. */
   duplicateCandidates: 64,
   duplicateBytes: 128 * 1024 * 1024,

@@ -36,7 +36,7 @@ export async function editTag(
 ): Promise<TagUpdate> {
   let written = false;
   for (let attempt = 1; attempt <= registryLimits.tagAttempts; attempt += 1) {
-    const state = await access.read();
+    const state = await steadily(() => access.read(), clock, options);
     const next = await edit(state?.manifest);
     if (next === undefined) {
       return { written, ...(state === undefined ? {} : { digest: state.manifest.descriptor.digest }) };
@@ -44,7 +44,8 @@ export async function editTag(
     if (await writeUnlessOvertaken(access, next, state)) {
       written = true;
       const digest = digestOf(next.bytes);
-      if ((await access.currentDigest()) === digest) return { digest, written };
+      if ((await steadily(() => access.currentDigest(), clock, options)) === digest)
+        return { digest, written };
     }
     await clock.sleep(registryTimes.contentionMs * attempt * (0.5 + Math.random()), options.signal);
   }
@@ -53,6 +54,24 @@ export async function editTag(
     object: access.object,
     remedy: 'Find out who else writes to this tag; this is tried again.',
   });
+}
+
+/** A registry whose files are written in place (CNCF Distribution) fails a reading that meets another writer's change of the tag. */
+async function steadily<T>(read: () => Promise<T>, clock: Clock, { signal }: CallOptions): Promise<T> {
+  for (let failed = 0; failed < registryLimits.tornReads; failed += 1) {
+    try {
+      return await read();
+    } catch (error) {
+      if (!isTorn(error)) throw error;
+    }
+    await clock.sleep(registryTimes.contentionMs * (0.5 + Math.random()), signal);
+  }
+  return read();
+}
+
+function isTorn(error: unknown): boolean {
+  // One that asks for patience is told so by those who wait longer.
+  return isAppError(error) && error.code === 'ERR_REGISTRY_SERVER' && error.retryAfterMs === undefined;
 }
 
 async function writeUnlessOvertaken(

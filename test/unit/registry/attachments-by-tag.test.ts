@@ -125,6 +125,22 @@ describe('attachments by tag', () => {
     expect(await signatures()).to.deep.equal(['first', 'theirs', 'ours']);
   });
 
+  it('reads again what the registry fails while another one writes it, and no more than a few times', async () => {
+    let failures = 2;
+    fake.behaviour.intercept = ({ method, url }, response) => {
+      if (method !== 'GET' || !url.endsWith('.sig') || failures === 0) return false;
+      failures -= 1;
+      response.writeHead(500).end();
+      return true;
+    };
+    await append(signatureLayer('payload', 'ours'));
+    expect(await signatures()).to.deep.equal(['ours']);
+    failures = 100;
+    const error = await rejectionOf(append(signatureLayer('payload', 'another')));
+    expect(error.code).to.equal('ERR_REGISTRY_SERVER');
+    expect(failures).to.be.within(90, 97);
+  });
+
   it('gives up with ERR_REGISTRY_TAG_CONTENDED when others overwrite it each time', async () => {
     fake.behaviour.intercept = ({ method, url }) => {
       if (method === 'HEAD' && url.endsWith('.sig')) {
