@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../model/clock.ts';
 import { isAppError } from '../model/errors.ts';
 import { fieldManagers } from './field-managers.ts';
+import { findObject } from './find-object.ts';
 import type { CallOptions, KubeClient } from './kube-client.ts';
 import { isRecord } from './kube-object.ts';
 import type { KubeObject } from './kube-object.ts';
@@ -70,7 +71,7 @@ export async function reportStatus(
     } catch (error) {
       if (hasCode(error, 'ERR_KUBE_NOT_FOUND')) return false;
       if (!hasCode(error, 'ERR_KUBE_CONFLICT') || tries === maxTries) throw error;
-      current = await find(client, type, { name, namespace, signal });
+      current = await findObject(client, type, { name, namespace }, { signal });
     }
   }
   return false;
@@ -130,19 +131,6 @@ function listConditions(object: KubeObject): readonly Condition[] {
 function generationOf({ metadata }: KubeObject): number | undefined {
   const { generation } = metadata;
   return typeof generation === 'number' ? generation : undefined;
-}
-
-async function find(
-  client: Pick<KubeClient, 'get'>,
-  type: ResourceType,
-  { name, namespace, signal }: { name: string; namespace: string | undefined; signal: AbortSignal },
-): Promise<KubeObject | undefined> {
-  try {
-    return await client.get(type, { name, namespace }, { signal });
-  } catch (error) {
-    if (hasCode(error, 'ERR_KUBE_NOT_FOUND')) return undefined;
-    throw error;
-  }
 }
 
 function hasCode(error: unknown, code: string): boolean {

@@ -1,7 +1,8 @@
-import { AppError, isAppError } from '../model/errors.ts';
+import { AppError } from '../model/errors.ts';
 import type { RecordStore, SigningRecord } from '../model/signing-record.ts';
 import { fromRecordObject, toRecordObject } from '../settings/signing-record-object.ts';
 import { fieldManagers } from './field-managers.ts';
+import { findObject } from './find-object.ts';
 import type { CallOptions, KubeClient } from './kube-client.ts';
 import { formatObjectRef, resourceTypes } from './resource-type.ts';
 
@@ -22,13 +23,8 @@ export class KubeRecordStore implements RecordStore {
     options: CallOptions,
   ): Promise<SigningRecord | undefined> {
     const ref = { namespace, name: uid };
-    try {
-      const object = await this.#client.get(resourceTypes.signingRecords, ref, options);
-      return fromRecordObject(object, formatObjectRef(ref));
-    } catch (error) {
-      if (isAppError(error) && error.code === 'ERR_KUBE_NOT_FOUND') return undefined;
-      throw error;
-    }
+    const object = await findObject(this.#client, resourceTypes.signingRecords, ref, options);
+    return object && fromRecordObject(object, formatObjectRef(ref));
   }
 
   /**

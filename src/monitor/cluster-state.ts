@@ -2,6 +2,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import type { Clock } from '../model/clock.ts';
 import { AppError, isAppError, messageOf } from '../model/errors.ts';
 import { fieldManagers } from '../kube/field-managers.ts';
+import { findObject } from '../kube/find-object.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
 import { isRecord } from '../kube/kube-object.ts';
 import type { KubeObject } from '../kube/kube-object.ts';
@@ -143,16 +144,13 @@ class StoredMap {
 
   async read(): Promise<Content | undefined> {
     const { client, namespace, signal } = this.#parts;
-    try {
-      const found = await client.get(resourceTypes.configMaps, { namespace, name: this.#name }, { signal });
-      this.#version = found.metadata.resourceVersion;
-      // That of an earlier object of this name, which is deleted with it sooner or later.
-      if (!isOwnedBy(found, this.#parts.owner)) return undefined;
-      return { data: textsOf(found['data']), binaryData: textsOf(found['binaryData']) };
-    } catch (error) {
-      if (isAppError(error) && error.code === 'ERR_KUBE_NOT_FOUND') return undefined;
-      throw error;
-    }
+    const ref = { namespace, name: this.#name };
+    const found = await findObject(client, resourceTypes.configMaps, ref, { signal });
+    if (found === undefined) return undefined;
+    this.#version = found.metadata.resourceVersion;
+    // That of an earlier object of this name, which is deleted with it sooner or later.
+    if (!isOwnedBy(found, this.#parts.owner)) return undefined;
+    return { data: textsOf(found['data']), binaryData: textsOf(found['binaryData']) };
   }
 
   async write(isLast: boolean, make: () => Content): Promise<void> {

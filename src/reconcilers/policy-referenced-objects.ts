@@ -1,10 +1,10 @@
 import { LRUCache } from 'lru-cache';
+import { findObject } from '../kube/find-object.ts';
 import { Informer } from '../kube/informer.ts';
 import type { InformerHealth } from '../kube/informer.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
 import type { KubeObject } from '../kube/kube-object.ts';
 import { identityOf } from '../kube/object-trim.ts';
-import { isAppError } from '../model/errors.ts';
 import type { ResourceType } from '../kube/resource-type.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Log } from '../model/log.ts';
@@ -82,17 +82,14 @@ export class ReferencedObjects {
     if (known === undefined || known.isWhole) return known;
     const fetched = this.#fetched.get(name);
     if (fetched !== undefined) return fetched;
-    try {
-      const object = trim(await client.get(type, { namespace, name }, { signal }), true);
-      // The informer may have seen a newer one meanwhile; then it was wanted already and is whole.
-      const now = this.#informer.find(`${namespace}/${name}`);
-      if (now === undefined || now.isWhole) return now;
-      this.#fetched.set(name, object);
-      return object;
-    } catch (error) {
-      if (isAppError(error) && error.code === 'ERR_KUBE_NOT_FOUND') return undefined;
-      throw error;
-    }
+    const found = await findObject(client, type, { namespace, name }, { signal });
+    if (found === undefined) return undefined;
+    // The informer may have seen a newer one meanwhile; then it was wanted already and is whole.
+    const now = this.#informer.find(`${namespace}/${name}`);
+    if (now === undefined || now.isWhole) return now;
+    const object = trim(found, true);
+    this.#fetched.set(name, object);
+    return object;
   }
 
   #isWanted(name: string): boolean {

@@ -51,8 +51,8 @@ export interface LogReader {
   ): Promise<void>;
   /**
    * Entries from the index `first` on, which counts over all shards: `count` of them, or fewer where they are large, but
-   * one at least. In order, and as the log gives them: the caller shows with their leaf hashes that they are in the tree. Errors: ERR_LOG_ENTRY_MISSING, ERR_LOG_CONSISTENCY,
-   * ERR_LOG_UNREACHABLE, ERR_LOG_UNAVAILABLE, ERR_LOG_ANSWER.
+   * one at least. In order, and as the log gives them: the caller shows with their leaf hashes that they are in the tree.
+   * Errors: ERR_LOG_ENTRY_MISSING, ERR_LOG_CONSISTENCY, ERR_LOG_UNREACHABLE, ERR_LOG_UNAVAILABLE, ERR_LOG_ANSWER.
    */
   readEntries(first: number, count: number, options: CallOptions): Promise<readonly ListedEntry[]>;
   /**

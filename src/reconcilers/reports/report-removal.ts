@@ -1,6 +1,6 @@
 import type { KubeClient } from '../../kube/kube-client.ts';
 import type { ResourceType } from '../../kube/resource-type.ts';
-import { isAppError } from '../../model/errors.ts';
+import { unlessGone } from '../../kube/unless-gone.ts';
 import { reportLabels } from './report-object.ts';
 
 /** What removing reports takes. */
@@ -30,14 +30,4 @@ export async function removeReports(
       }
     }
   });
-}
-
-/** What `work` gives, or undefined where the object, its namespace or its kind is not there. */
-export async function unlessGone<T>(work: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await work();
-  } catch (error) {
-    if (isAppError(error) && error.code === 'ERR_KUBE_NOT_FOUND') return undefined;
-    throw error;
-  }
 }

@@ -2,11 +2,11 @@ import { fieldManagers } from '../../kube/field-managers.ts';
 import type { KubeClient } from '../../kube/kube-client.ts';
 import type { KubeObject } from '../../kube/kube-object.ts';
 import type { ResourceType } from '../../kube/resource-type.ts';
+import { unlessGone } from '../../kube/unless-gone.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { ScanMetrics } from '../../telemetry/scan-metrics.ts';
 import { contentOf, reportAnnotations, reportDraft, reportNameOf } from './report-object.ts';
 import type { WorkloadReport } from './report-object.ts';
-import { unlessGone } from './report-removal.ts';
 import type { SubjectIdentity } from '../scan/running-pod.ts';
 import type { ReportKinds } from './report-kinds.ts';
 
